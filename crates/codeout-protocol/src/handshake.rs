@@ -12,8 +12,8 @@ use zeroize::Zeroizing;
 use crate::channel::{Channel, Opened, Opener, Sealer};
 use crate::error::{Alert, Error, Misbehaviour, Refusal};
 use crate::sodium::{
-    self, AEAD_OVERHEAD, ChainKey, KEM_CIPHERTEXT, KEM_PUBLIC, KemKeyPair, KemShared, Key,
-    KeyPair, Psk, PublicKey, Role, STREAM_HEADER, Token,
+    self, AEAD_OVERHEAD, ChainKey, KEM_CIPHERTEXT, KEM_PUBLIC, KemKeyPair, KemShared, Key, KeyPair,
+    Psk, PublicKey, Role, STREAM_HEADER, Token,
 };
 
 const VERSION: u8 = 1;
@@ -72,7 +72,15 @@ impl Mode {
     }
 
     pub(crate) fn header(self) -> [u8; HEADER] {
-        [VERSION, SUITE, if self == Mode::Connect { MODE_CONNECT } else { MODE_PAIR }]
+        [
+            VERSION,
+            SUITE,
+            if self == Mode::Connect {
+                MODE_CONNECT
+            } else {
+                MODE_PAIR
+            },
+        ]
     }
 }
 
@@ -86,7 +94,10 @@ pub struct DeviceEphemeral {
 impl DeviceEphemeral {
     /// Fresh random keys; use them for one handshake.
     pub fn generate() -> Self {
-        DeviceEphemeral { kx: KeyPair::generate(), kem: KemKeyPair::generate() }
+        DeviceEphemeral {
+            kx: KeyPair::generate(),
+            kem: KemKeyPair::generate(),
+        }
     }
 }
 
@@ -101,7 +112,10 @@ pub struct DaemonEphemeral {
 impl DaemonEphemeral {
     /// Fresh random keys; use them for one handshake.
     pub fn generate() -> Self {
-        DaemonEphemeral { kx: KeyPair::generate(), kem_seed: None }
+        DaemonEphemeral {
+            kx: KeyPair::generate(),
+            kem_seed: None,
+        }
     }
 
     pub(crate) fn encapsulate(
@@ -203,15 +217,24 @@ impl AwaitVerdict {
             DaemonMessage::Refusal(sealed) => {
                 let reason = sodium::open(self.refusal_key, &self.transcript, sealed);
                 let reason = reason.ok_or(Error::Tampered)?;
-                let [reason] = **reason else { return Err(Misbehaviour::Length.into()) };
+                let [reason] = **reason else {
+                    return Err(Misbehaviour::Length.into());
+                };
                 return Err(refusal(reason).map_or(Misbehaviour::Tag.into(), Error::Refused));
             }
         };
-        let (header, record) =
-            body.split_first_chunk::<STREAM_HEADER>().ok_or(Misbehaviour::Length)?;
+        let (header, record) = body
+            .split_first_chunk::<STREAM_HEADER>()
+            .ok_or(Misbehaviour::Length)?;
         let mut opener = Opener::new(&self.receive, header);
         match opener.open(record).map_err(|_| Error::Tampered)? {
-            Opened::Message(first) => Ok((Channel { sealer: self.sealer, opener }, first)),
+            Opened::Message(first) => Ok((
+                Channel {
+                    sealer: self.sealer,
+                    opener,
+                },
+                first,
+            )),
             Opened::Final(_) => Err(Misbehaviour::Tag.into()),
         }
     }
@@ -239,7 +262,11 @@ impl Verdict {
     /// The message that tells the device why not.
     pub(crate) fn refuse(self, reason: u8) -> Vec<u8> {
         let mut message = vec![TAG_REFUSAL];
-        message.extend(sodium::seal(self.refusal_key, &self.schedule.transcript, &[reason]));
+        message.extend(sodium::seal(
+            self.refusal_key,
+            &self.schedule.transcript,
+            &[reason],
+        ));
         message
     }
 }
@@ -254,8 +281,9 @@ pub(crate) fn daemon_message(message: &[u8]) -> Result<DaemonMessage<'_>, Error>
     match message {
         [TAG_NEXT, body @ ..] => Ok(DaemonMessage::Next(body)),
         [TAG_REFUSAL, sealed @ ..] => Ok(DaemonMessage::Refusal(sealed)),
-        [TAG_ALERT, byte] => Err(Alert::from_byte(*byte)
-            .map_or(Misbehaviour::Tag.into(), Error::Alert)),
+        [TAG_ALERT, byte] => {
+            Err(Alert::from_byte(*byte).map_or(Misbehaviour::Tag.into(), Error::Alert))
+        }
         [] => Err(Misbehaviour::Length.into()),
         _ => Err(Misbehaviour::Tag.into()),
     }
@@ -313,7 +341,14 @@ pub fn connect(
     let t1 = schedule.seal(b'1', b"");
     schedule.absorb(&[&t1]);
     m1.extend_from_slice(&t1);
-    Ok((AwaitM2 { schedule, ephemeral, credentials }, m1))
+    Ok((
+        AwaitM2 {
+            schedule,
+            ephemeral,
+            credentials,
+        },
+        m1,
+    ))
 }
 
 fn connect_schedule(daemon_key: &PublicKey) -> Schedule {
@@ -327,7 +362,11 @@ impl AwaitM2 {
     /// # Errors
     /// [`Error::Alert`] when the daemon answered with one, else [`Error::Misbehaved`].
     pub fn read_m2(self, m2: &[u8]) -> Result<(AwaitM4, Vec<u8>), Error> {
-        let AwaitM2 { mut schedule, ephemeral, credentials } = self;
+        let AwaitM2 {
+            mut schedule,
+            ephemeral,
+            credentials,
+        } = self;
         let mut rest = next_step(m2, M2_BODY)?;
         let se = PublicKey(*take(&mut rest)?);
         let ciphertext = take::<KEM_CIPHERTEXT>(&mut rest)?;
@@ -368,7 +407,9 @@ impl AwaitM4 {
     /// thing on which a device may offer to forget the daemon. [`Error::Tampered`] and
     /// everything else says nothing about the pairing.
     pub fn read_m4(self, m4: &[u8]) -> Result<(Channel, Vec<u8>), Error> {
-        self.verdict.read(m4, |reason| (reason == NOT_PAIRED).then_some(Refusal::NotPaired))
+        self.verdict.read(m4, |reason| {
+            (reason == NOT_PAIRED).then_some(Refusal::NotPaired)
+        })
     }
 }
 
@@ -412,7 +453,13 @@ pub fn read_m1(
     schedule.absorb(&[&c2]);
 
     let m2 = [&[TAG_NEXT], se.0.as_slice(), ciphertext.as_slice(), &c2].concat();
-    Ok((AwaitM3 { schedule, ephemeral }, m2))
+    Ok((
+        AwaitM3 {
+            schedule,
+            ephemeral,
+        },
+        m2,
+    ))
 }
 
 impl AwaitM3 {
@@ -421,7 +468,10 @@ impl AwaitM3 {
     /// # Errors
     /// Tell the device [`Error::alert`] and close.
     pub fn read_m3(self, m3: &[u8]) -> Result<Claim, Error> {
-        let AwaitM3 { mut schedule, ephemeral } = self;
+        let AwaitM3 {
+            mut schedule,
+            ephemeral,
+        } = self;
         if m3.len() != M3_LENGTH {
             return Err(Misbehaviour::Length.into());
         }
@@ -435,7 +485,13 @@ impl AwaitM3 {
         schedule.absorb(&[c3]);
         let chain2 = schedule.chain.clone();
         schedule.mix_kx(Role::Daemon, &ephemeral.kx, &device_key)?;
-        Ok(Claim { schedule, chain2, device_key, c4, device_header })
+        Ok(Claim {
+            schedule,
+            chain2,
+            device_key,
+            c4,
+            device_header,
+        })
     }
 }
 

@@ -7,7 +7,6 @@
 //! not know is dropped, so that both can be added too.
 
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
 
 use crate::error::{Error, Misbehaviour};
 
@@ -265,7 +264,9 @@ pub struct OfferEntry {
 
 impl std::fmt::Debug for OfferEntry {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("OfferEntry").field("expires_in", &self.expires_in).finish_non_exhaustive()
+        f.debug_struct("OfferEntry")
+            .field("expires_in", &self.expires_in)
+            .finish_non_exhaustive()
     }
 }
 
@@ -281,7 +282,10 @@ pub struct RequestError {
 impl RequestError {
     /// The error, its text cut to [`MAX_TEXT`].
     pub fn new(code: ErrorCode, message: impl AsRef<str>) -> Self {
-        RequestError { code, message: crate::name::clean_text(message.as_ref(), MAX_TEXT) }
+        RequestError {
+            code,
+            message: crate::name::clean_text(message.as_ref(), MAX_TEXT),
+        }
     }
 }
 
@@ -425,23 +429,26 @@ fn read_request(body: &[u8]) -> Result<FromDevice<'_>, Error> {
         id: u32,
         request: String,
     }
-    let head: Head = serde_json::from_slice(body).map_err(|_| Misbehaviour::Message)?;
-    let id = head.id;
-    match serde_json::from_slice(body) {
+    let Head { id, request: name } = read_json(body)?;
+    match read_json(body) {
         Ok(request) => Ok(FromDevice::Request(NumberedRequest { id, request })),
-        Err(_) => Ok(FromDevice::Unreadable { id, error: unreadable(&head.request) }),
+        Err(_) => Ok(FromDevice::Unreadable { id, error: unreadable(&name) }),
     }
 }
 
 /// Why a request with a number and a name is none that this daemon can act on.
 fn unreadable(name: &str) -> RequestError {
-    const KNOWN: [&str; 8] =
-        ["ping", "open", "resize", "end", "devices", "revoke", "rename", "offer"];
+    const KNOWN: [&str; 8] = [
+        "ping", "open", "resize", "end", "devices", "revoke", "rename", "offer",
+    ];
     if KNOWN.contains(&name) {
         let text = format!("a member of {name:?} is missing, of the wrong type or out of range");
         RequestError::new(ErrorCode::BadRequest, text)
     } else {
-        RequestError::new(ErrorCode::UnknownRequest, "this daemon does not know that request")
+        RequestError::new(
+            ErrorCode::UnknownRequest,
+            "this daemon does not know that request",
+        )
     }
 }
 
@@ -477,20 +484,33 @@ impl<'a> FromDaemon<'a> {
 }
 
 fn read_event(body: &[u8]) -> Result<FromDaemon<'_>, Error> {
-    if let Ok(event) = serde_json::from_slice(body) {
-        return Ok(FromDaemon::Event(event));
+    #[derive(Deserialize)]
+    struct Head {
+        event: String,
     }
-    // Of a later version, if it is an object at all.
-    let object: &RawValue = read_json(body)?;
-    if object.get().starts_with('{') {
-        Ok(FromDaemon::UnknownEvent)
+    const KNOWN: [&str; 6] = [
+        "welcome",
+        "session_ended",
+        "device_paired",
+        "device_revoked",
+        "device_renamed",
+        "closing",
+    ];
+    let Head { event: name } = read_json(body)?;
+    if KNOWN.contains(&name.as_str()) {
+        read_json(body).map(FromDaemon::Event)
     } else {
-        Err(Misbehaviour::Message.into())
+        Ok(FromDaemon::UnknownEvent)
     }
 }
 
+/// Reads a JSON object; serde would take an array for a struct too.
 fn read_json<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Error> {
-    serde_json::from_slice(body).map_err(|_| Misbehaviour::Message.into())
+    let is_object = body.trim_ascii_start().starts_with(b"{");
+    is_object
+        .then(|| serde_json::from_slice(body).ok())
+        .flatten()
+        .ok_or_else(|| Misbehaviour::Message.into())
 }
 
 fn write_json(kind: u8, body: &impl Serialize) -> Vec<u8> {
@@ -502,20 +522,31 @@ fn write_json(kind: u8, body: &impl Serialize) -> Vec<u8> {
 const CHUNK_HEAD: usize = 12;
 
 fn read_chunk(body: &[u8]) -> Result<Chunk<'_>, Error> {
-    let (head, bytes) = body.split_at_checked(CHUNK_HEAD).ok_or(Misbehaviour::Message)?;
+    let (head, bytes) = body
+        .split_at_checked(CHUNK_HEAD)
+        .ok_or(Misbehaviour::Message)?;
     if bytes.is_empty() || bytes.len() > MAX_CHUNK {
         return Err(Misbehaviour::Message.into());
     }
     let Progress { session, offset } = read_progress(head)?;
     // An offset that the chunk would carry past the end of u64 is nobody's.
-    offset.checked_add(bytes.len() as u64).ok_or(Misbehaviour::Message)?;
-    Ok(Chunk { session, offset, bytes })
+    offset
+        .checked_add(bytes.len() as u64)
+        .ok_or(Misbehaviour::Message)?;
+    Ok(Chunk {
+        session,
+        offset,
+        bytes,
+    })
 }
 
 fn read_progress(body: &[u8]) -> Result<Progress, Error> {
     let (session, offset) = body.split_first_chunk::<4>().ok_or(Misbehaviour::Message)?;
     let offset: [u8; 8] = offset.try_into().map_err(|_| Misbehaviour::Message)?;
-    Ok(Progress { session: u32::from_be_bytes(*session), offset: u64::from_be_bytes(offset) })
+    Ok(Progress {
+        session: u32::from_be_bytes(*session),
+        offset: u64::from_be_bytes(offset),
+    })
 }
 
 fn write_chunk(kind: u8, chunk: Chunk<'_>) -> Vec<u8> {
@@ -529,7 +560,14 @@ fn write_chunk(kind: u8, chunk: Chunk<'_>) -> Vec<u8> {
 
 fn write_progress(kind: u8, progress: Progress) -> Vec<u8> {
     let Progress { session, offset } = progress;
-    write_chunk(kind, Chunk { session, offset, bytes: &[] })
+    write_chunk(
+        kind,
+        Chunk {
+            session,
+            offset,
+            bytes: &[],
+        },
+    )
 }
 
 #[cfg(test)]

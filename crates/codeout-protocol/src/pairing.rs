@@ -16,7 +16,7 @@ use crate::handshake::{
 };
 use crate::name::Name;
 use crate::sodium::{
-    self, AEAD_OVERHEAD, Digest, KEM_CIPHERTEXT, KEM_PUBLIC, KeyPair, PublicKey, Psk, Role,
+    self, AEAD_OVERHEAD, Digest, KEM_CIPHERTEXT, KEM_PUBLIC, KeyPair, Psk, PublicKey, Role,
     STREAM_HEADER, Scalar, Token,
 };
 
@@ -50,7 +50,11 @@ impl DevicePairing {
     pub fn generate() -> Self {
         let mut sid = [0; SID];
         sodium::random_bytes(&mut sid);
-        DevicePairing { sid, scalar: Scalar::random(), ephemeral: DeviceEphemeral::generate() }
+        DevicePairing {
+            sid,
+            scalar: Scalar::random(),
+            ephemeral: DeviceEphemeral::generate(),
+        }
     }
 }
 
@@ -64,7 +68,10 @@ pub struct DaemonPairing {
 impl DaemonPairing {
     /// Fresh random values; use them for one pairing.
     pub fn generate() -> Self {
-        DaemonPairing { scalar: Scalar::random(), ephemeral: DaemonEphemeral::generate() }
+        DaemonPairing {
+            scalar: Scalar::random(),
+            ephemeral: DaemonEphemeral::generate(),
+        }
     }
 }
 
@@ -82,15 +89,25 @@ struct Exchange<'a> {
 impl Exchange<'_> {
     fn shares(&self) -> (Share<'_>, Share<'_>) {
         (
-            Share { element: self.device_element, data: &self.device_data },
-            Share { element: self.daemon_element, data: &self.daemon_data },
+            Share {
+                element: self.device_element,
+                data: &self.device_data,
+            },
+            Share {
+                element: self.daemon_element,
+                data: &self.daemon_data,
+            },
         )
     }
 
     /// ISK and both confirmation tags; `None` when the other end's element is not acceptable.
     fn agree(&self, role: Role, scalar: &Scalar) -> Option<(Digest, Confirmation)> {
         let (device, daemon) = self.shares();
-        let other = if role == Role::Device { self.daemon_element } else { self.device_element };
+        let other = if role == Role::Device {
+            self.daemon_element
+        } else {
+            self.device_element
+        };
         let isk = cpace::intermediate_key(self.sid, scalar, other, device, daemon)?;
         let tags = cpace::confirm(self.sid, &isk, device, daemon);
         Some((isk, tags))
@@ -142,7 +159,11 @@ impl AwaitP2 {
     /// [`Error::WrongCode`] when the codes differ (or someone on the way guessed and missed),
     /// [`Error::Alert`] when the daemon answered with one, else [`Error::Misbehaved`].
     pub fn read_p2(self, p2: &[u8]) -> Result<DaemonProved, Error> {
-        let DevicePairing { sid, scalar, ephemeral } = self.pairing;
+        let DevicePairing {
+            sid,
+            scalar,
+            ephemeral,
+        } = self.pairing;
         let mut rest = next_step(p2, P2_BODY)?;
         let daemon_element = take::<ELEMENT>(&mut rest)?;
         let se = PublicKey(*take(&mut rest)?);
@@ -154,11 +175,17 @@ impl AwaitP2 {
         let exchange = Exchange {
             sid: &sid,
             device_element: &self.element,
-            device_data: [&header, &ephemeral.kx.public.0, ephemeral.kem.public.as_slice()],
+            device_data: [
+                &header,
+                &ephemeral.kx.public.0,
+                ephemeral.kem.public.as_slice(),
+            ],
             daemon_element,
             daemon_data: [&header, &se.0, ciphertext],
         };
-        let (isk, tags) = exchange.agree(Role::Device, &scalar).ok_or(Misbehaviour::Key)?;
+        let (isk, tags) = exchange
+            .agree(Role::Device, &scalar)
+            .ok_or(Misbehaviour::Key)?;
         if !sodium::equal(&tags.responder, daemon_tag) {
             return Err(Error::WrongCode);
         }
@@ -169,7 +196,13 @@ impl AwaitP2 {
         let daemon_key = schedule.open(b'2', c2).ok_or(Misbehaviour::Seal)?;
         let daemon_key = PublicKey::from_slice(&daemon_key).ok_or(Misbehaviour::Length)?;
         schedule.absorb(&[c2]);
-        Ok(DaemonProved { schedule, ephemeral, se, device_tag: tags.initiator, daemon_key })
+        Ok(DaemonProved {
+            schedule,
+            ephemeral,
+            se,
+            device_tag: tags.initiator,
+            daemon_key,
+        })
     }
 }
 
@@ -193,7 +226,11 @@ impl DaemonProved {
     /// # Errors
     /// [`Error::WrongDaemonKey`]: this is not the daemon that made the link. Stop.
     pub fn expect_key(self, expected: &PublicKey) -> Result<Self, Error> {
-        if self.daemon_key == *expected { Ok(self) } else { Err(Error::WrongDaemonKey) }
+        if self.daemon_key == *expected {
+            Ok(self)
+        } else {
+            Err(Error::WrongDaemonKey)
+        }
     }
 
     /// Makes P3, in which this device proves the code and shows its own key and the name that
@@ -205,7 +242,13 @@ impl DaemonProved {
     /// # Errors
     /// [`Error::Misbehaved`] when the daemon's key is of low order.
     pub fn present(self, device: KeyPair, name: &Name) -> Result<(AwaitP4, Vec<u8>), Error> {
-        let DaemonProved { mut schedule, ephemeral, se, device_tag, daemon_key } = self;
+        let DaemonProved {
+            mut schedule,
+            ephemeral,
+            se,
+            device_tag,
+            daemon_key,
+        } = self;
         schedule.mix_kx(Role::Device, &ephemeral.kx, &daemon_key)?;
         let c3 = schedule.seal(b'3', &device.public.0);
         schedule.absorb(&[&device_tag, &c3]);
@@ -216,8 +259,18 @@ impl DaemonProved {
         let token = Token::from_key(&schedule.sub(b't'));
         let mut p3 = [device_tag.as_slice(), &c3, &c4].concat();
         let verdict = AwaitVerdict::new(&schedule, schedule.sub(b'r'), &mut p3);
-        let credentials = DeviceCredentials { daemon_key, device, token };
-        Ok((AwaitP4 { verdict, credentials }, p3))
+        let credentials = DeviceCredentials {
+            daemon_key,
+            device,
+            token,
+        };
+        Ok((
+            AwaitP4 {
+                verdict,
+                credentials,
+            },
+            p3,
+        ))
     }
 }
 
@@ -301,7 +354,9 @@ pub fn read_p1(
         daemon_element: &element,
         daemon_data: [&header, &se.0, ciphertext.as_slice()],
     };
-    let (isk, tags) = exchange.agree(Role::Daemon, &scalar).ok_or(Misbehaviour::Key)?;
+    let (isk, tags) = exchange
+        .agree(Role::Daemon, &scalar)
+        .ok_or(Misbehaviour::Key)?;
     let mut schedule = exchange.schedule(&isk);
     schedule.mix_kx(Role::Daemon, &ephemeral.kx, &de)?;
     schedule.mix(shared.bytes());
@@ -335,15 +390,22 @@ impl AwaitP3 {
     /// [`Error::WrongCode`] when its proof is wrong, else [`Error::Misbehaved`]. Tell the
     /// device [`Error::alert`] and close.
     pub fn read_p3(self, p3: &[u8]) -> Result<Proved, Error> {
-        let AwaitP3 { mut schedule, daemon, ephemeral, de, device_tag } = self;
+        let AwaitP3 {
+            mut schedule,
+            daemon,
+            ephemeral,
+            de,
+            device_tag,
+        } = self;
         if !(P3_FIXED + 1..=P3_MAX_LENGTH).contains(&p3.len()) {
             return Err(Misbehaviour::Length.into());
         }
         let mut rest = p3;
         let tag = take::<MAC>(&mut rest)?;
         let c3 = take::<SEALED_KEY>(&mut rest)?;
-        let (c4, device_header) =
-            rest.split_last_chunk::<STREAM_HEADER>().ok_or(Misbehaviour::Length)?;
+        let (c4, device_header) = rest
+            .split_last_chunk::<STREAM_HEADER>()
+            .ok_or(Misbehaviour::Length)?;
 
         if !sodium::equal(&device_tag, tag) {
             return Err(Error::WrongCode);
@@ -364,7 +426,12 @@ impl AwaitP3 {
             schedule,
             device_header: *device_header,
         };
-        Ok(Proved { verdict, device_key, psk, proposed_name })
+        Ok(Proved {
+            verdict,
+            device_key,
+            psk,
+            proposed_name,
+        })
     }
 }
 

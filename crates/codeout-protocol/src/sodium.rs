@@ -18,8 +18,7 @@ use libsodium_sys as ffi;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 /// Bytes that an AEAD adds to its plaintext.
-pub(crate) const AEAD_OVERHEAD: usize =
-    ffi::crypto_aead_xchacha20poly1305_ietf_ABYTES as usize;
+pub(crate) const AEAD_OVERHEAD: usize = ffi::crypto_aead_xchacha20poly1305_ietf_ABYTES as usize;
 /// Bytes that a secretstream record adds to its (padded) plaintext.
 pub(crate) const STREAM_OVERHEAD: usize =
     ffi::crypto_secretstream_xchacha20poly1305_ABYTES as usize;
@@ -140,7 +139,15 @@ macro_rules! read_secret {
         }
     )*};
 }
-read_secret!(ChainKey, KxSecret, KemShared, SecretPoint, Digest, Token, Psk);
+read_secret!(
+    ChainKey,
+    KxSecret,
+    KemShared,
+    SecretPoint,
+    Digest,
+    Token,
+    Psk
+);
 
 /// A `crypto_kx` (X25519) public key: 32 bytes, compared and printed freely.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -187,9 +194,8 @@ impl KeyPair {
     pub fn from_secret(secret: SecretKey) -> Self {
         let mut public = PublicKey([0; 32]);
         // SAFETY: reads the 32 bytes of the scalar, writes 32 bytes.
-        let status = unsafe {
-            ffi::crypto_scalarmult_base(public.0.as_mut_ptr(), secret.0.as_ptr())
-        };
+        let status =
+            unsafe { ffi::crypto_scalarmult_base(public.0.as_mut_ptr(), secret.0.as_ptr()) };
         assert_eq!(status, 0, "crypto_scalarmult_base failed");
         KeyPair { public, secret }
     }
@@ -200,11 +206,7 @@ impl KeyPair {
         let mut secret = SecretKey::zeroed();
         // SAFETY: three buffers of 32 bytes each.
         let status = unsafe {
-            ffi::crypto_kx_seed_keypair(
-                public.0.as_mut_ptr(),
-                secret.0.as_mut_ptr(),
-                seed.as_ptr(),
-            )
+            ffi::crypto_kx_seed_keypair(public.0.as_mut_ptr(), secret.0.as_mut_ptr(), seed.as_ptr())
         };
         assert_eq!(status, 0, "crypto_kx_seed_keypair failed");
         KeyPair { public, secret }
@@ -248,7 +250,22 @@ pub(crate) fn kx(role: Role, own: &KeyPair, other: &PublicKey) -> Result<KxSecre
             ),
         }
     };
-    if status == 0 { Ok(shared) } else { Err(LowOrder) }
+    if status == 0 {
+        Ok(shared)
+    } else {
+        Err(LowOrder)
+    }
+}
+
+/// The function under [`kx`], for its published vectors.
+#[cfg(test)]
+pub(crate) fn x25519(secret: &[u8; 32], public: &[u8; 32]) -> Option<[u8; 32]> {
+    init();
+    let mut shared = [0; 32];
+    // SAFETY: three buffers of 32 bytes each.
+    let status =
+        unsafe { ffi::crypto_scalarmult(shared.as_mut_ptr(), secret.as_ptr(), public.as_ptr()) };
+    (status == 0).then_some(shared)
 }
 
 /// An ML-KEM-768 key pair of the device, for one handshake.
@@ -350,7 +367,11 @@ pub(crate) fn hash(parts: &[&[u8]]) -> [u8; 64] {
 fn blake2b(key: &[u8], parts: &[&[u8]], out: &mut [u8]) {
     init();
     let mut state = MaybeUninit::<ffi::crypto_generichash_state>::uninit();
-    let key_pointer = if key.is_empty() { ptr::null() } else { key.as_ptr() };
+    let key_pointer = if key.is_empty() {
+        ptr::null()
+    } else {
+        key.as_ptr()
+    };
     // SAFETY: init writes the state before update and final read it; every pointer goes with
     // its own length; libsodium accepts these key and output sizes (at most 64 bytes). The
     // state holds key material until it is wiped at the end.
@@ -359,14 +380,14 @@ fn blake2b(key: &[u8], parts: &[&[u8]], out: &mut [u8]) {
         let mut status =
             ffi::crypto_generichash_init(state_pointer, key_pointer, key.len(), out.len());
         for part in parts {
-            status |= ffi::crypto_generichash_update(
-                state_pointer,
-                part.as_ptr(),
-                part.len() as u64,
-            );
+            status |=
+                ffi::crypto_generichash_update(state_pointer, part.as_ptr(), part.len() as u64);
         }
         status |= ffi::crypto_generichash_final(state_pointer, out.as_mut_ptr(), out.len());
-        ffi::sodium_memzero(state_pointer.cast(), size_of::<ffi::crypto_generichash_state>());
+        ffi::sodium_memzero(
+            state_pointer.cast(),
+            size_of::<ffi::crypto_generichash_state>(),
+        );
         assert_eq!(status, 0, "crypto_generichash failed");
     }
 }
@@ -390,6 +411,15 @@ pub(crate) fn keyed_tag(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
     let mut out = [0; 32];
     blake2b(key, parts, &mut out);
     out
+}
+
+#[cfg(test)]
+impl Key {
+    pub(crate) fn from_bytes(bytes: &[u8; 32]) -> Self {
+        let mut key = Self::zeroed();
+        key.0.copy_from_slice(bytes);
+        key
+    }
 }
 
 impl ChainKey {
@@ -437,7 +467,10 @@ pub(crate) fn sha512(parts: &[&[u8]]) -> Digest {
             ffi::crypto_hash_sha512_update(state_pointer, part.as_ptr(), part.len() as u64);
         }
         ffi::crypto_hash_sha512_final(state_pointer, out.0.as_mut_ptr());
-        ffi::sodium_memzero(state_pointer.cast(), size_of::<ffi::crypto_hash_sha512_state>());
+        ffi::sodium_memzero(
+            state_pointer.cast(),
+            size_of::<ffi::crypto_hash_sha512_state>(),
+        );
     }
     out
 }
@@ -478,9 +511,8 @@ pub(crate) fn argon2id(password: &[u8; 32], salt: &[u8; 16]) -> Option<[u8; 32]>
 pub(crate) fn ristretto_from_hash(digest: &Digest) -> SecretPoint {
     let mut point = SecretPoint::zeroed();
     // SAFETY: 32 bytes out, 64 bytes in.
-    let status = unsafe {
-        ffi::crypto_core_ristretto255_from_hash(point.0.as_mut_ptr(), digest.0.as_ptr())
-    };
+    let status =
+        unsafe { ffi::crypto_core_ristretto255_from_hash(point.0.as_mut_ptr(), digest.0.as_ptr()) };
     assert_eq!(status, 0, "crypto_core_ristretto255_from_hash failed");
     point
 }
@@ -602,7 +634,9 @@ impl Tag {
     }
 
     fn from_byte(byte: u8) -> Option<Self> {
-        [Tag::Message, Tag::Rekey, Tag::Final].into_iter().find(|tag| tag.byte() == byte)
+        [Tag::Message, Tag::Rekey, Tag::Final]
+            .into_iter()
+            .find(|tag| tag.byte() == byte)
     }
 }
 
@@ -650,6 +684,10 @@ impl Push {
 
     /// Seals one record behind whatever `out` holds already.
     pub(crate) fn push(&mut self, plaintext: &[u8], tag: Tag, out: &mut Vec<u8>) {
+        self.push_tagged(plaintext, tag.byte(), out);
+    }
+
+    fn push_tagged(&mut self, plaintext: &[u8], tag: u8, out: &mut Vec<u8>) {
         let start = out.len();
         out.resize(start + plaintext.len() + STREAM_OVERHEAD, 0);
         // SAFETY: the output has room for the plaintext and 17 bytes; no additional data.
@@ -662,7 +700,7 @@ impl Push {
                 plaintext.len() as u64,
                 ptr::null(),
                 0,
-                tag.byte(),
+                tag,
             )
         };
         assert_eq!(status, 0, "secretstream push failed");
@@ -722,7 +760,13 @@ pub(crate) fn pad(buffer: &mut Vec<u8>, block: usize) {
     let mut length = 0;
     // SAFETY: the buffer is `padded` bytes, of which sodium_pad writes at most all.
     let status = unsafe {
-        ffi::sodium_pad(&raw mut length, buffer.as_mut_ptr(), unpadded, block, padded)
+        ffi::sodium_pad(
+            &raw mut length,
+            buffer.as_mut_ptr(),
+            unpadded,
+            block,
+            padded,
+        )
     };
     assert!(status == 0 && length == padded, "sodium_pad failed");
 }

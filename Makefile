@@ -1,0 +1,29 @@
+# Plain make, 3.81 or newer: the work is in cargo and scripts/.
+
+BIN = $(or $(CARGO_TARGET_DIR),target)/release/codeout
+ARGS =
+# Per fuzz target, for `make fuzz`.
+SECONDS ?= 600
+
+.PHONY: help build run test lint bench fuzz
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' Makefile
+
+build: ## the release binary, target/release/codeout
+	cargo build --release --locked -p codeout
+
+run: build ## build, then start the daemon here; ARGS="..." goes to codeout
+	$(BIN) $(ARGS)
+
+test: ## every check and every test; the last line counts them
+	@scripts/test
+
+lint: ## the checks alone, without running tests
+	@scripts/test fmt clippy docs deny law words
+
+bench: ## the whole-system benchmarks
+	cargo run --release --locked -p codeout-bench
+
+fuzz: ## each fuzz target for SECONDS=600; needs a nightly toolchain
+	@FUZZ_SECONDS=$(SECONDS) scripts/test fuzz

@@ -1,0 +1,153 @@
+//! The CLI's end of the control socket.
+
+use std::io;
+use std::path::Path;
+
+use codeout_protocol::message::{DeviceEntry, OfferEntry};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::UnixStream;
+use zeroize::Zeroizing;
+
+use super::{ControlError, ControlReply, ControlRequest, MAX_LINE, OfferEnd, Status};
+use crate::config::Paths;
+use crate::offer::OfferLimits;
+
+/// A connection to the daemon that runs for the same user. It serves one request.
+#[derive(Debug)]
+pub struct Client {
+    stream: BufReader<UnixStream>,
+}
+
+/// A request to the running daemon failed.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// The daemon said no.
+    #[error(transparent)]
+    Daemon(#[from] ControlError),
+    /// The daemon went away in the middle.
+    #[error("the daemon ended in the middle of its answer")]
+    Gone(#[source] io::Error),
+    /// The daemon answered with something else: it is of another version.
+    #[error("the running daemon is of another version")]
+    Version,
+}
+
+impl From<io::Error> for ClientError {
+    fn from(error: io::Error) -> Self {
+        ClientError::Gone(error)
+    }
+}
+
+impl Client {
+    /// Connects to the daemon whose directory is `home`; `None` when none runs there.
+    pub async fn connect(home: &Path) -> Option<Client> {
+        let stream = UnixStream::connect(Paths::new(home).socket()).await.ok()?;
+        Some(Client { stream: BufReader::new(stream) })
+    }
+
+    /// How the daemon is.
+    ///
+    /// # Errors
+    /// As every request: [`ClientError`].
+    pub async fn status(mut self) -> Result<Status, ClientError> {
+        match self.ask(&ControlRequest::Status).await? {
+            ControlReply::Status(status) => Ok(status),
+            _ => Err(ClientError::Version),
+        }
+    }
+
+    /// The allow-list, oldest first.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn devices(mut self) -> Result<Vec<DeviceEntry>, ClientError> {
+        match self.ask(&ControlRequest::Devices).await? {
+            ControlReply::Devices(devices) => Ok(devices),
+            _ => Err(ClientError::Version),
+        }
+    }
+
+    /// Revokes the device with this name or id prefix; returns it when it is out.
+    ///
+    /// # Errors
+    /// [`ControlError::NoDevice`], [`ControlError::Ambiguous`], [`ControlError::Store`].
+    pub async fn revoke(self, device: &str) -> Result<DeviceEntry, ClientError> {
+        self.device(ControlRequest::Revoke { device: device.to_owned() }).await
+    }
+
+    /// Renames the device with this name or id prefix; returns it with the name it got.
+    ///
+    /// # Errors
+    /// As [`revoke`](Self::revoke), and [`ControlError::BadName`].
+    pub async fn rename(self, device: &str, name: &str) -> Result<DeviceEntry, ClientError> {
+        let (device, name) = (device.to_owned(), name.to_owned());
+        self.device(ControlRequest::Rename { device, name }).await
+    }
+
+    async fn device(mut self, request: ControlRequest) -> Result<DeviceEntry, ClientError> {
+        match self.ask(&request).await? {
+            ControlReply::Device(device) => Ok(device),
+            _ => Err(ClientError::Version),
+        }
+    }
+
+    /// Opens a fresh offer, which ends the one before.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn offer(mut self, limits: OfferLimits) -> Result<RemoteOffer, ClientError> {
+        let OfferLimits { watch_only, for_seconds } = limits;
+        match self.ask(&ControlRequest::Offer { watch_only, for_seconds }).await? {
+            ControlReply::Offer { offer, fingerprint, kinds } => {
+                Ok(RemoteOffer { offer, fingerprint, kinds, client: self })
+            }
+            _ => Err(ClientError::Version),
+        }
+    }
+
+    async fn ask(&mut self, request: &ControlRequest) -> Result<ControlReply, ClientError> {
+        let mut line = serde_json::to_vec(request).map_err(io::Error::from)?;
+        line.push(b'\n');
+        self.stream.get_mut().write_all(&line).await?;
+        self.read().await
+    }
+
+    async fn read(&mut self) -> Result<ControlReply, ClientError> {
+        // The answer may hold a pairing code.
+        let mut line = Zeroizing::new(Vec::new());
+        (&mut self.stream).take(MAX_LINE).read_until(b'\n', &mut line).await?;
+        if !line.ends_with(b"\n") {
+            return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+        }
+        match serde_json::from_slice(&line) {
+            Ok(ControlReply::Error(error)) => Err(error.into()),
+            Ok(reply) => Ok(reply),
+            Err(_) => Err(ClientError::Version),
+        }
+    }
+}
+
+/// An offer that the running daemon has opened for this process.
+#[derive(Debug)]
+pub struct RemoteOffer {
+    /// Code, links and time.
+    pub offer: OfferEntry,
+    /// The daemon's fingerprint.
+    pub fingerprint: String,
+    /// What each link's address is: `tailnet`, `lan`, `public`, `loopback`, `advertised`.
+    pub kinds: Vec<String>,
+    client: Client,
+}
+
+impl RemoteOffer {
+    /// Waits until the offer is over.
+    ///
+    /// # Errors
+    /// [`ClientError::Gone`] when the daemon stops before.
+    pub async fn over(&mut self) -> Result<OfferEnd, ClientError> {
+        match self.client.read().await? {
+            ControlReply::OfferOver(end) => Ok(end),
+            _ => Err(ClientError::Version),
+        }
+    }
+}

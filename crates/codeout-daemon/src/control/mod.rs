@@ -1,0 +1,108 @@
+//! The local socket: how `codeout` on the same machine speaks to the running daemon.
+//!
+//! A Unix socket with mode 0600 in the daemon's own directory; the other end's user is checked
+//! too. One request a connection, as a line of JSON; the daemon answers with one line, and to
+//! an offer with a second one when it is over.
+
+mod client;
+mod server;
+
+pub use client::{Client, ClientError};
+pub(crate) use server::{bind, select_error, serve, store_error};
+
+use codeout_protocol::message::{DeviceEntry, OfferEntry};
+use serde::{Deserialize, Serialize};
+
+/// The longest line either way, in bytes.
+const MAX_LINE: u64 = 1 << 20;
+
+/// What the daemon's user may ask.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "request", rename_all = "snake_case")]
+pub(crate) enum ControlRequest {
+    Status,
+    Devices,
+    Offer { watch_only: bool, for_seconds: Option<u64> },
+    Revoke { device: String },
+    Rename { device: String, name: String },
+}
+
+/// What the daemon answers.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum ControlReply {
+    Status(Status),
+    Devices(Vec<DeviceEntry>),
+    Offer { offer: OfferEntry, fingerprint: String, kinds: Vec<String> },
+    OfferOver(OfferEnd),
+    Device(DeviceEntry),
+    Error(ControlError),
+}
+
+/// How a running daemon is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// The daemon's version.
+    pub version: String,
+    /// Its process.
+    pub pid: u32,
+    /// Its name.
+    pub name: String,
+    /// Where it listens.
+    pub port: u16,
+    /// Addresses that a device may reach it at, best first.
+    pub addresses: Vec<String>,
+    /// Its fingerprint.
+    pub fingerprint: String,
+    /// Paired devices.
+    pub devices: usize,
+    /// Devices connected now.
+    pub connected: usize,
+    /// Seconds that the current offer can still be used; absent when none can.
+    pub offer_expires_in: Option<u64>,
+}
+
+/// How an offer ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OfferEnd {
+    /// A device used it.
+    Paired(DeviceEntry),
+    /// Its time is over.
+    Expired,
+    /// A fresh offer ended it.
+    Replaced,
+    /// The daemon's user said no to the device that used it.
+    Declined,
+}
+
+/// Why the daemon did not do what was asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(rename_all = "snake_case")]
+pub enum ControlError {
+    /// No device has that name or id.
+    #[error("no device is called {wanted}")]
+    NoDevice {
+        /// What was asked for.
+        wanted: String,
+        /// The names that there are.
+        known: Vec<String>,
+    },
+    /// Several devices' ids begin so.
+    #[error("{wanted} could mean several devices")]
+    Ambiguous {
+        /// What was asked for.
+        wanted: String,
+        /// The devices that it could mean.
+        candidates: Vec<String>,
+    },
+    /// The name has no character to show.
+    #[error("a name has 1 to 64 bytes, and no control characters")]
+    BadName,
+    /// The allow-list failed.
+    #[error("{0}")]
+    Store(String),
+    /// The daemon does not know that request: it is of another version.
+    #[error("the running daemon is of another version and does not know this request")]
+    Unknown,
+}

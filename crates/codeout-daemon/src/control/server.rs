@@ -1,0 +1,231 @@
+//! The daemon's end of the control socket.
+
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use codeout_protocol::name::Name;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::{broadcast, watch};
+use zeroize::Zeroizing;
+
+use super::{ControlError, ControlReply, ControlRequest, MAX_LINE, OfferEnd, Status};
+use crate::devices::{Device, DevicesError, SelectError};
+use crate::event::Event;
+use crate::fingerprint::OwnFingerprint;
+use crate::offer::{OfferLimits, OfferNumber};
+use crate::requests::{self, seconds_up};
+use crate::state::Shared;
+
+/// How often an offer that somebody waits for is looked at, to see that its time is over.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
+
+/// Binds the socket. The caller holds the daemon's lock, so that a socket that lies there is a
+/// dead daemon's.
+pub(crate) fn bind(path: &Path) -> io::Result<UnixListener> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    // The directory's mode keeps others out until the socket has its own.
+    let listener = UnixListener::bind(path)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
+    Ok(listener)
+}
+
+/// Answers until `stop` says so.
+pub(crate) async fn serve(
+    listener: UnixListener,
+    shared: Arc<Shared>,
+    fingerprint: OwnFingerprint,
+    mut stop: watch::Receiver<bool>,
+) {
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = stop.wait_for(|stop| *stop) => return,
+        };
+        let Ok((stream, _)) = accepted else {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            continue;
+        };
+        if !same_user(&stream) {
+            continue;
+        }
+        let (shared, fingerprint) = (Arc::clone(&shared), fingerprint.clone());
+        tokio::spawn(async move {
+            if let Err(error) = (Visit { stream: BufReader::new(stream), shared, fingerprint }).run().await {
+                tracing::debug!(%error, "the other end of the control socket went away");
+            }
+        });
+    }
+}
+
+fn same_user(stream: &UnixStream) -> bool {
+    let own = rustix::process::geteuid().as_raw();
+    stream.peer_cred().is_ok_and(|credentials| credentials.uid() == own)
+}
+
+struct Visit {
+    stream: BufReader<UnixStream>,
+    shared: Arc<Shared>,
+    fingerprint: OwnFingerprint,
+}
+
+impl Visit {
+    async fn run(mut self) -> io::Result<()> {
+        let mut line = Vec::new();
+        (&mut self.stream).take(MAX_LINE).read_until(b'\n', &mut line).await?;
+        let Ok(request) = serde_json::from_slice(&line) else {
+            return self.write(&ControlReply::Error(ControlError::Unknown)).await;
+        };
+        match request {
+            ControlRequest::Offer { watch_only, for_seconds } => {
+                return self.offer(OfferLimits { watch_only, for_seconds }).await;
+            }
+            ControlRequest::Status => {
+                let status = self.status().await.map(ControlReply::Status);
+                self.answer(status).await
+            }
+            ControlRequest::Devices => {
+                let devices = self.shared.entries(None).await.map_err(store_error);
+                self.answer(devices.map(ControlReply::Devices)).await
+            }
+            ControlRequest::Revoke { device } => {
+                let revoked = self.revoke(&device).await;
+                self.answer(revoked.map(|device| ControlReply::Device(device.entry()))).await
+            }
+            ControlRequest::Rename { device, name } => {
+                let renamed = self.rename(&device, &name).await;
+                self.answer(renamed.map(|device| ControlReply::Device(device.entry()))).await
+            }
+        }
+    }
+
+    async fn answer(&mut self, reply: Result<ControlReply, ControlError>) -> io::Result<()> {
+        self.write(&reply.unwrap_or_else(ControlReply::Error)).await
+    }
+
+    async fn write(&mut self, reply: &ControlReply) -> io::Result<()> {
+        let mut line = Zeroizing::new(serde_json::to_vec(reply)?);
+        line.push(b'\n');
+        self.stream.get_mut().write_all(&line).await
+    }
+
+    async fn status(&self) -> Result<Status, ControlError> {
+        let shared = &self.shared;
+        let devices = shared.entries(None).await.map_err(store_error)?;
+        let offer = shared.offers().view(shared.now());
+        let usable = offer.filter(|offer| !offer.spent && !offer.expires_in.is_zero());
+        let addresses = match &shared.config.advertise {
+            Some(address) => vec![address.to_string()],
+            None => shared.candidates().iter().map(|c| c.address.to_string()).collect(),
+        };
+        Ok(Status {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            pid: std::process::id(),
+            name: shared.config.name.to_string(),
+            port: shared.port,
+            addresses,
+            fingerprint: self.fingerprint.text().await,
+            connected: devices.iter().filter(|device| device.connected).count(),
+            devices: devices.len(),
+            offer_expires_in: usable.map(|offer| seconds_up(offer.expires_in)),
+        })
+    }
+
+    async fn select(&self, wanted: &str) -> Result<Device, ControlError> {
+        let text = wanted.to_owned();
+        let selected = self.shared.store(move |devices| Ok(devices.select(&text))).await;
+        selected.map_err(store_error)?.map_err(|error| select_error(wanted, error))
+    }
+
+    async fn revoke(&self, wanted: &str) -> Result<Device, ControlError> {
+        let device = self.select(wanted).await?;
+        let revoked = self.shared.revoke(device.id).await.map_err(store_error)?;
+        revoked.ok_or_else(|| gone(wanted))
+    }
+
+    async fn rename(&self, wanted: &str, name: &str) -> Result<Device, ControlError> {
+        let name = Name::clean(name).ok_or(ControlError::BadName)?;
+        let device = self.select(wanted).await?;
+        let renamed = self.shared.rename(device.id, name).await.map_err(store_error)?;
+        renamed.ok_or_else(|| gone(wanted))
+    }
+
+    async fn offer(mut self, limits: OfferLimits) -> io::Result<()> {
+        let events = self.shared.events();
+        let offer = requests::offer(&self.shared, limits);
+        let number = self.shared.offers().view(self.shared.now()).map_or(0, |view| view.number);
+        let kinds = match offer.code.parse() {
+            Ok(code) => self.shared.links(&code).iter().map(|link| link.kind_word().to_owned()).collect(),
+            Err(_) => Vec::new(),
+        };
+        let fingerprint = self.fingerprint.text().await;
+        self.write(&ControlReply::Offer { offer, fingerprint, kinds }).await?;
+        // Whoever asked may lose interest: a line or an end on the socket.
+        let mut ignored = [0];
+        let shared = Arc::clone(&self.shared);
+        tokio::select! {
+            end = offer_end(&shared, number, events) => {
+                self.write(&ControlReply::OfferOver(end)).await
+            }
+            _ = self.stream.read(&mut ignored) => Ok(()),
+        }
+    }
+}
+
+async fn offer_end(
+    shared: &Shared,
+    number: OfferNumber,
+    mut events: broadcast::Receiver<Event>,
+) -> OfferEnd {
+    let mut look = tokio::time::interval(LOOK_AGAIN);
+    loop {
+        tokio::select! {
+            event = events.recv() => match event {
+                Ok(Event::Paired { device, offer, .. }) if offer == number => {
+                    return OfferEnd::Paired(device.entry());
+                }
+                Ok(Event::Declined { offer }) if offer == number => return OfferEnd::Declined,
+                _ => {}
+            },
+            _ = look.tick() => {}
+        }
+        // What an event told is looked at first: a spent offer's event is on its way.
+        let view = shared.offers().view(shared.now());
+        match view {
+            Some(view) if view.number != number => return OfferEnd::Replaced,
+            Some(view) if view.expires_in.is_zero() && !view.spent => return OfferEnd::Expired,
+            _ => {}
+        }
+    }
+}
+
+/// The error for a device that went between being found and being changed.
+fn gone(wanted: &str) -> ControlError {
+    ControlError::NoDevice { wanted: wanted.to_owned(), known: Vec::new() }
+}
+
+pub(crate) fn store_error(error: DevicesError) -> ControlError {
+    ControlError::Store(error.to_string())
+}
+
+pub(crate) fn select_error(wanted: &str, error: SelectError) -> ControlError {
+    let wanted = wanted.to_owned();
+    match error {
+        SelectError::NotFound { known } => {
+            let known = known.iter().map(ToString::to_string).collect();
+            ControlError::NoDevice { wanted, known }
+        }
+        SelectError::Ambiguous { candidates } => {
+            let describe = |device: &Device| format!("{} ({})", device.name, device.id);
+            let candidates = candidates.iter().map(describe).collect();
+            ControlError::Ambiguous { wanted, candidates }
+        }
+        SelectError::Devices(error) => store_error(error),
+    }
+}

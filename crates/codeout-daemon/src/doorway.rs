@@ -1,0 +1,92 @@
+//! How many connections that have proved nothing are held at once.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::limiter::source_key;
+
+/// Unproven connections in all.
+const MAX_ALL: usize = 1024;
+/// Unproven connections of one source; loopback counts only in all, because a proxy or tunnel
+/// on this machine speaks for many.
+const MAX_EACH: usize = 64;
+
+/// Counts the connections that have not finished a handshake.
+#[derive(Debug, Default)]
+pub(crate) struct Doorway {
+    inside: Mutex<Inside>,
+}
+
+#[derive(Debug, Default)]
+struct Inside {
+    all: usize,
+    each: HashMap<IpAddr, usize>,
+}
+
+/// One unproven connection; dropping it makes room.
+#[derive(Debug)]
+pub(crate) struct Unproven {
+    doorway: Arc<Doorway>,
+    source: IpAddr,
+}
+
+impl Doorway {
+    /// Lets a connection in; `None` when there are too many.
+    pub(crate) fn enter(self: &Arc<Self>, source: IpAddr) -> Option<Unproven> {
+        let source = source_key(source);
+        let mut inside = self.lock();
+        let same = inside.each.get(&source).copied().unwrap_or(0);
+        if inside.all >= MAX_ALL || (same >= MAX_EACH && !source.is_loopback()) {
+            return None;
+        }
+        inside.all += 1;
+        inside.each.insert(source, same + 1);
+        Some(Unproven { doorway: Arc::clone(self), source })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inside> {
+        self.inside.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Unproven {
+    fn drop(&mut self) {
+        let mut inside = self.doorway.lock();
+        inside.all -= 1;
+        if let Some(count) = inside.each.get_mut(&self.source) {
+            *count -= 1;
+            if *count == 0 {
+                inside.each.remove(&self.source);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_source_cannot_fill_the_doorway() {
+        let doorway = Arc::new(Doorway::default());
+        let greedy: IpAddr = "192.0.2.1".parse().unwrap();
+        let held: Vec<_> = std::iter::from_fn(|| doorway.enter(greedy)).collect();
+        assert_eq!(held.len(), MAX_EACH);
+        let other = doorway.enter("192.0.2.2".parse().unwrap());
+        assert!(other.is_some());
+        drop(held);
+        assert!(doorway.enter(greedy).is_some());
+    }
+
+    #[test]
+    fn there_is_an_end_to_all_of_them_and_room_again() {
+        let doorway = Arc::new(Doorway::default());
+        let local: IpAddr = "::1".parse().unwrap();
+        let held: Vec<_> = std::iter::from_fn(|| doorway.enter(local)).collect();
+        assert_eq!(held.len(), MAX_ALL);
+        drop(held);
+        assert_eq!(doorway.lock().all, 0);
+        assert!(doorway.lock().each.is_empty());
+    }
+}

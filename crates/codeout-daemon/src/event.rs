@@ -1,0 +1,108 @@
+//! What the daemon reports. It prints nothing itself: the CLI words these.
+
+use std::net::IpAddr;
+
+use codeout_protocol::message::SessionId;
+use codeout_protocol::name::Name;
+
+use crate::devices::Device;
+
+/// Something happened that the daemon's user may want to see.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Event {
+    /// A fresh offer ended the one before.
+    OfferOpened {
+        /// Its number.
+        number: u64,
+    },
+    /// A device was paired: it is in the allow-list, on disk.
+    Paired {
+        /// The device.
+        device: Device,
+        /// The offer it used.
+        offer: u64,
+        /// Where it came from.
+        source: IpAddr,
+    },
+    /// A pairing attempt ended without the right code.
+    WrongCode {
+        /// Where it came from.
+        source: IpAddr,
+    },
+    /// A device proved a code that was used, replaced or expired.
+    StaleCode {
+        /// Where it came from.
+        source: IpAddr,
+        /// Whether it was used; else its time was over.
+        used: bool,
+    },
+    /// A device proved the code; answer with [`Daemon::decide`](crate::Daemon::decide).
+    ConfirmationNeeded {
+        /// What to answer with.
+        request: u64,
+        /// The name that the device proposes.
+        name: Option<Name>,
+        /// Where it comes from.
+        source: IpAddr,
+    },
+    /// A question was answered, or is of no use any more.
+    ConfirmationOver {
+        /// Which.
+        request: u64,
+    },
+    /// The daemon's user said no to the device that used an offer.
+    Declined {
+        /// The offer's number.
+        offer: u64,
+    },
+    /// A device could not be written to the allow-list.
+    StoreFailed {
+        /// Why, for people.
+        reason: String,
+    },
+    /// A paired device connected.
+    Connected {
+        /// The device.
+        device: Device,
+        /// Where it comes from.
+        source: IpAddr,
+    },
+    /// A connection of a paired device ended.
+    Disconnected {
+        /// The device.
+        device: Device,
+    },
+    /// A device that is not paired tried to connect.
+    NotPaired {
+        /// Where it came from.
+        source: IpAddr,
+    },
+    /// A device was revoked.
+    Revoked {
+        /// The device as it was.
+        device: Device,
+    },
+    /// A device has a new name.
+    Renamed {
+        /// The device as it is.
+        device: Device,
+    },
+    /// A pairing was never finished by its device, and was undone.
+    Unfinished {
+        /// The device as it was.
+        device: Device,
+    },
+    /// A session was opened.
+    SessionOpened {
+        /// Its number.
+        session: SessionId,
+        /// By which device.
+        device: Device,
+    },
+    /// A session ended.
+    SessionEnded {
+        /// Its number.
+        session: SessionId,
+    },
+}

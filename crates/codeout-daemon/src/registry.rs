@@ -1,0 +1,121 @@
+//! Which connections are open, so that they can be closed.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use codeout_protocol::message::ClosingReason;
+use tokio::sync::{Notify, watch};
+
+use crate::devices::DeviceId;
+
+/// Connections that one device may have at once.
+pub(crate) const MAX_PER_DEVICE: usize = 16;
+
+/// All open connections of paired devices.
+#[derive(Debug, Default)]
+pub(crate) struct Registry {
+    open: Mutex<Open>,
+    left: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Open {
+    last: u64,
+    closed: bool,
+    entries: HashMap<u64, Entry>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    device: DeviceId,
+    end: watch::Sender<Option<ClosingReason>>,
+}
+
+/// A connection's place in the registry; dropping it leaves.
+#[derive(Debug)]
+pub(crate) struct Presence {
+    registry: Arc<Registry>,
+    number: u64,
+    end: watch::Receiver<Option<ClosingReason>>,
+}
+
+impl Registry {
+    /// Enters a connection of `device`. `None` when it has too many, or the daemon stops.
+    pub(crate) fn enter(self: &Arc<Self>, device: &DeviceId) -> Option<Presence> {
+        let mut open = self.lock();
+        let already = open.entries.values().filter(|entry| entry.device == *device).count();
+        if open.closed || already >= MAX_PER_DEVICE {
+            return None;
+        }
+        open.last += 1;
+        let number = open.last;
+        let (sender, end) = watch::channel(None);
+        open.entries.insert(number, Entry { device: *device, end: sender });
+        Some(Presence { registry: Arc::clone(self), number, end })
+    }
+
+    /// Ends every connection of `device`, and returns when they are closed.
+    pub(crate) async fn close(&self, device: &DeviceId, reason: ClosingReason) {
+        self.end(|entry| entry.device == *device, reason).await;
+    }
+
+    /// Ends every connection, lets none in any more, and returns when they are closed.
+    pub(crate) async fn close_all(&self, reason: ClosingReason) {
+        self.lock().closed = true;
+        self.end(|_| true, reason).await;
+    }
+
+    async fn end(&self, which: impl Fn(&Entry) -> bool, reason: ClosingReason) {
+        let ending: Vec<u64> = {
+            let open = self.lock();
+            let chosen = open.entries.iter().filter(|(_, entry)| which(entry));
+            chosen
+                .map(|(number, entry)| {
+                    entry.end.send_if_modified(|end| end.is_none() && end.replace(reason).is_none());
+                    *number
+                })
+                .collect()
+        };
+        loop {
+            // Listen before looking, so that no departure is missed.
+            let left = self.left.notified();
+            tokio::pin!(left);
+            left.as_mut().enable();
+            if !ending.iter().any(|number| self.lock().entries.contains_key(number)) {
+                return;
+            }
+            left.await;
+        }
+    }
+
+    /// The devices that are connected.
+    pub(crate) fn connected(&self) -> Vec<DeviceId> {
+        let mut devices: Vec<_> =
+            self.lock().entries.values().map(|entry| entry.device).collect();
+        devices.sort_unstable();
+        devices.dedup();
+        devices
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Open> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Presence {
+    /// Waits until the connection is to end; says why.
+    pub(crate) async fn ended(&mut self) -> ClosingReason {
+        match self.end.wait_for(Option::is_some).await.map(|reason| *reason) {
+            Ok(Some(reason)) => reason,
+            // The registry keeps the sender as long as this presence lives.
+            _ => std::future::pending().await,
+        }
+    }
+}
+
+impl Drop for Presence {
+    fn drop(&mut self) {
+        self.registry.lock().entries.remove(&self.number);
+        self.registry.left.notify_waiters();
+    }
+}

@@ -1,0 +1,129 @@
+//! What a paired device may ask of the daemon as a whole, and what it is told unasked.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use codeout_protocol::message::{
+    self, Answer, ErrorCode, OfferEntry, Request, RequestError,
+};
+use codeout_protocol::name::Name;
+
+use crate::devices::{Device, DeviceId};
+use crate::event::Event;
+use crate::offer::{LIFETIME, OfferLimits};
+use crate::session::Size;
+use crate::state::Shared;
+
+/// The longest time that a device can be let in for: ten years.
+const MAX_FOR_SECONDS: u64 = 315_360_000;
+
+/// Answers a request that concerns no session of the connection.
+pub(crate) async fn answer(
+    shared: &Arc<Shared>,
+    device: &Device,
+    request: Request,
+) -> Result<Answer, RequestError> {
+    match request {
+        Request::Ping => Ok(Answer::Done {}),
+        Request::Devices => {
+            let devices = shared.entries(Some(&device.id)).await.map_err(|e| failed(&e))?;
+            Ok(Answer::Devices { devices })
+        }
+        Request::Revoke { device: id } => {
+            may_manage(device)?;
+            let id = id.parse::<DeviceId>().map_err(|_| no_device())?;
+            let revoked = shared.revoke(id).await.map_err(|e| failed(&e))?;
+            revoked.map(|_| Answer::Done {}).ok_or_else(no_device)
+        }
+        Request::Rename { device: id, name } => {
+            may_manage(device)?;
+            let id = id.parse::<DeviceId>().map_err(|_| no_device())?;
+            let name = Name::clean(&name).ok_or_else(|| {
+                RequestError::new(ErrorCode::BadRequest, "the name has no character to show")
+            })?;
+            let renamed = shared.rename(id, name).await.map_err(|e| failed(&e))?;
+            let renamed = renamed.ok_or_else(no_device)?;
+            Ok(Answer::Renamed { name: renamed.name.to_string() })
+        }
+        Request::Offer { watch_only, for_seconds } => {
+            may_manage(device)?;
+            if for_seconds.is_some_and(|seconds| !(1..=MAX_FOR_SECONDS).contains(&seconds)) {
+                let text = format!("for_seconds is 1 to {MAX_FOR_SECONDS}");
+                return Err(RequestError::new(ErrorCode::BadRequest, text));
+            }
+            Ok(Answer::Offer(offer(shared, OfferLimits { watch_only, for_seconds })))
+        }
+        _ => Err(RequestError::new(ErrorCode::UnknownRequest, "not known here")),
+    }
+}
+
+/// Opens a fresh offer, for showing it.
+pub(crate) fn offer(shared: &Shared, limits: OfferLimits) -> OfferEntry {
+    let view = shared.open_offer(limits);
+    OfferEntry {
+        code: view.code.printed().to_string(),
+        links: shared
+            .links(&view.code)
+            .iter()
+            .map(|offered| offered.link.printed().to_string())
+            .collect(),
+        expires_in: seconds_up(view.expires_in).min(LIFETIME.as_secs()),
+    }
+}
+
+/// Whole seconds, rounded up, so that a countdown starts at 5:00 and ends at 0:00.
+pub(crate) fn seconds_up(left: Duration) -> u64 {
+    left.as_secs() + u64::from(left.subsec_nanos() > 0)
+}
+
+/// What a device is told of an event, if anything.
+pub(crate) fn news(event: &Event, device: &Device) -> Option<message::Event> {
+    match event {
+        Event::Paired { device: other, .. } if other.id != device.id => {
+            Some(message::Event::DevicePaired { device: other.entry() })
+        }
+        Event::Revoked { device: other } if other.id != device.id => {
+            let (id, name) = (other.id.to_string(), other.name.to_string());
+            Some(message::Event::DeviceRevoked { id, name })
+        }
+        Event::Renamed { device: other } => {
+            let (id, name) = (other.id.to_string(), other.name.to_string());
+            Some(message::Event::DeviceRenamed { id, name })
+        }
+        _ => None,
+    }
+}
+
+/// A terminal's size, if it is one.
+pub(crate) fn size(columns: u16, rows: u16) -> Result<Size, RequestError> {
+    Size::new(columns, rows).ok_or_else(|| {
+        let most = message::MAX_TERMINAL_SIDE;
+        let text = format!("a terminal has 1 to {most} columns and rows");
+        RequestError::new(ErrorCode::BadRequest, text)
+    })
+}
+
+/// Whether the device may do more than watch.
+pub(crate) fn may_type(device: &Device) -> Result<(), RequestError> {
+    if device.limits.watch_only {
+        return Err(RequestError::new(ErrorCode::NotAllowed, "this device may only watch"));
+    }
+    Ok(())
+}
+
+/// Whether the device may add, revoke and rename devices.
+fn may_manage(device: &Device) -> Result<(), RequestError> {
+    if device.limits.any() {
+        let text = "a device that was paired with limits may not add, revoke or rename devices";
+        return Err(RequestError::new(ErrorCode::NotAllowed, text));
+    }
+    Ok(())
+}
+
+fn no_device() -> RequestError {
+    RequestError::new(ErrorCode::NotFound, "there is no such device")
+}
+
+pub(crate) fn failed(error: &dyn std::error::Error) -> RequestError {
+    RequestError::new(ErrorCode::Failed, error.to_string())
+}

@@ -1,0 +1,299 @@
+//! What all parts of a running daemon share, and what the daemon's user and its devices may do
+//! to it.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use codeout_protocol::code::Code;
+use codeout_protocol::link::Link;
+use codeout_protocol::message::{ClosingReason, DeviceEntry, SessionId};
+use codeout_protocol::name::Name;
+use codeout_protocol::sodium::KeyPair;
+use tokio::sync::{broadcast, oneshot};
+
+use crate::address::{self, Candidate, Kind};
+use crate::config::Config;
+use crate::devices::{Device, DeviceId, Devices, DevicesError};
+use crate::event::Event;
+use crate::offer::{LIFETIME, OfferLimits, OfferView, Offers};
+use crate::registry::Registry;
+
+/// Events that a slow listener may lag behind before it misses some.
+const EVENT_BACKLOG: usize = 256;
+
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) config: Config,
+    /// The port that it listens on.
+    pub(crate) port: u16,
+    pub(crate) identity: KeyPair,
+    pub(crate) registry: Arc<Registry>,
+    devices: Devices,
+    offers: Mutex<Offers>,
+    events: broadcast::Sender<Event>,
+    decisions: Mutex<Decisions>,
+    sessions: AtomicU32,
+    /// When devices were connected last, not yet written down.
+    seen: Mutex<HashMap<DeviceId, u64>>,
+}
+
+#[derive(Debug, Default)]
+struct Decisions {
+    last: u64,
+    open: HashMap<u64, oneshot::Sender<bool>>,
+}
+
+/// A link of the current offer, and what kind of address it names.
+#[derive(Debug, Clone)]
+pub struct OfferLink {
+    /// The link.
+    pub link: Link,
+    /// The kind of its address; `None` when it was set with `advertise`.
+    pub kind: Option<Kind>,
+}
+
+impl OfferLink {
+    /// The kind as a word: `tailnet`, `lan`, `public`, `loopback`, `advertised`.
+    pub fn kind_word(&self) -> &'static str {
+        match self.kind {
+            None => "advertised",
+            Some(Kind::Tailnet) => "tailnet",
+            Some(Kind::Lan) => "lan",
+            Some(Kind::Public) => "public",
+            Some(Kind::Loopback) => "loopback",
+        }
+    }
+}
+
+impl Device {
+    /// The device for showing it; whether it is connected is not known here.
+    pub fn entry(&self) -> DeviceEntry {
+        DeviceEntry {
+            id: self.id.to_string(),
+            name: self.name.to_string(),
+            paired_at: self.paired_at,
+            last_seen: self.last_seen,
+            connected: false,
+            unfinished: self.unfinished,
+            limits: self.limits,
+            this: false,
+        }
+    }
+}
+
+impl Shared {
+    pub(crate) fn new(config: Config, port: u16, identity: KeyPair, devices: Devices) -> Self {
+        let now = config.clock.since_boot();
+        Shared {
+            config,
+            port,
+            identity,
+            registry: Arc::default(),
+            devices,
+            offers: Mutex::new(Offers::new(now)),
+            events: broadcast::Sender::new(EVENT_BACKLOG),
+            decisions: Mutex::default(),
+            sessions: AtomicU32::new(0),
+            seen: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn now(&self) -> Duration {
+        self.config.clock.since_boot()
+    }
+
+    pub(crate) fn unix(&self) -> u64 {
+        self.config.clock.unix()
+    }
+
+    pub(crate) fn events(&self) -> broadcast::Receiver<Event> {
+        self.events.subscribe()
+    }
+
+    pub(crate) fn emit(&self, event: Event) {
+        // Nobody may be listening.
+        let _ = self.events.send(event);
+    }
+
+    pub(crate) fn offers(&self) -> MutexGuard<'_, Offers> {
+        self.offers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn next_session(&self) -> SessionId {
+        self.sessions.fetch_add(1, Ordering::Relaxed).wrapping_add(1)
+    }
+
+    /// Notes that a device is connected now. Housekeeping writes it down: a connect is not to
+    /// wait for the disk.
+    pub(crate) fn note_seen(&self, id: DeviceId) {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.insert(id, self.unix());
+    }
+
+    async fn write_seen(self: &Arc<Self>) -> Result<(), DevicesError> {
+        let seen = std::mem::take(&mut *self.seen.lock().unwrap_or_else(PoisonError::into_inner));
+        if seen.is_empty() {
+            return Ok(());
+        }
+        self.store(move |devices| {
+            for (id, at) in seen {
+                devices.seen(id, at)?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Runs one call on the allow-list, off the threads that serve: it may wait for the disk.
+    pub(crate) async fn store<T: Send + 'static>(
+        self: &Arc<Self>,
+        call: impl FnOnce(&Devices) -> Result<T, DevicesError> + Send + 'static,
+    ) -> Result<T, DevicesError> {
+        let shared = Arc::clone(self);
+        match tokio::task::spawn_blocking(move || call(&shared.devices)).await {
+            Ok(result) => result,
+            Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+        }
+    }
+
+    /// Opens a fresh offer.
+    pub(crate) fn open_offer(&self, limits: OfferLimits) -> OfferView {
+        let view = self.offers().open(self.now(), Code::random(), limits);
+        self.emit(Event::OfferOpened { number: view.number });
+        view
+    }
+
+    /// The links of an offer, the one most likely to be reached first.
+    pub(crate) fn links(&self, code: &Code) -> Vec<OfferLink> {
+        let link = |address| Link {
+            address,
+            code: code.clone(),
+            daemon_key: self.identity.public,
+        };
+        if let Some(address) = &self.config.advertise {
+            return vec![OfferLink { link: link(address.clone()), kind: None }];
+        }
+        let with_kind = |Candidate { address, kind }| OfferLink {
+            link: link(address),
+            kind: Some(kind),
+        };
+        self.candidates().into_iter().map(with_kind).collect()
+    }
+
+    /// The addresses that a device may reach this daemon at; looked up anew, since they change.
+    pub(crate) fn candidates(&self) -> Vec<Candidate> {
+        let bind = self.config.bind.unwrap_or(std::net::Ipv6Addr::UNSPECIFIED.into());
+        let interfaces = address::interfaces().unwrap_or_else(|error| {
+            tracing::warn!(%error, "cannot list the network interfaces");
+            Vec::new()
+        });
+        address::candidates(&interfaces, bind, self.port)
+    }
+
+    /// Revokes a device: out of the allow-list on disk, then its connections closed. `None` when
+    /// it is not in the list. Once begun it runs to its end, whoever asked.
+    pub(crate) async fn revoke(
+        self: &Arc<Self>,
+        id: DeviceId,
+    ) -> Result<Option<Device>, DevicesError> {
+        let shared = Arc::clone(self);
+        let task = tokio::spawn(async move {
+            let Some(device) = shared.store(move |devices| devices.revoke(id)).await? else {
+                return Ok(None);
+            };
+            shared.emit(Event::Revoked { device: device.clone() });
+            shared.registry.close(&id, ClosingReason::Revoked).await;
+            Ok(Some(device))
+        });
+        match task.await {
+            Ok(result) => result,
+            Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+        }
+    }
+
+    /// Renames a device; the name is made unique. `None` when it is not in the list.
+    pub(crate) async fn rename(
+        self: &Arc<Self>,
+        id: DeviceId,
+        name: Name,
+    ) -> Result<Option<Device>, DevicesError> {
+        let renamed = self
+            .store(move |devices| match devices.rename(id, &name)? {
+                Some(_) => devices.get(id),
+                None => Ok(None),
+            })
+            .await?;
+        if let Some(device) = &renamed {
+            self.emit(Event::Renamed { device: device.clone() });
+        }
+        Ok(renamed)
+    }
+
+    /// The allow-list for showing it; `this` marks the device that asks.
+    pub(crate) async fn entries(
+        self: &Arc<Self>,
+        this: Option<&DeviceId>,
+    ) -> Result<Vec<DeviceEntry>, DevicesError> {
+        let connected = self.registry.connected();
+        let devices = self.store(Devices::list).await?;
+        let entry = |device: &Device| DeviceEntry {
+            connected: connected.contains(&device.id),
+            this: this == Some(&device.id),
+            ..device.entry()
+        };
+        Ok(devices.iter().map(entry).collect())
+    }
+
+    /// Asks the daemon's user whether a device may be paired; false when nobody answers within
+    /// `patience`.
+    pub(crate) async fn ask(&self, question: impl FnOnce(u64) -> Event, patience: Duration) -> bool {
+        let (answer, answered) = oneshot::channel();
+        let request = {
+            let mut decisions = self.decisions();
+            decisions.last += 1;
+            let request = decisions.last;
+            decisions.open.insert(request, answer);
+            request
+        };
+        self.emit(question(request));
+        let verdict = tokio::time::timeout(patience, answered).await;
+        self.decisions().open.remove(&request);
+        self.emit(Event::ConfirmationOver { request });
+        matches!(verdict, Ok(Ok(true)))
+    }
+
+    /// Answers a question. False when nobody waits for this answer any more.
+    pub(crate) fn decide(&self, request: u64, admit: bool) -> bool {
+        let waiting = self.decisions().open.remove(&request);
+        waiting.is_some_and(|answer| answer.send(admit).is_ok())
+    }
+
+    fn decisions(&self) -> MutexGuard<'_, Decisions> {
+        self.decisions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts in order what time has changed: ends the connections of devices whose time is over,
+    /// and removes devices that never finished their pairing.
+    pub(crate) async fn housekeep(self: &Arc<Self>) -> Result<(), DevicesError> {
+        self.write_seen().await?;
+        let now = self.unix();
+        let connected = self.registry.connected();
+        if !connected.is_empty() {
+            let devices = self.store(Devices::list).await?;
+            let over = |device: &&Device| device.limits.expired(now);
+            for device in devices.iter().filter(over).filter(|d| connected.contains(&d.id)) {
+                self.registry.close(&device.id, ClosingReason::Expired).await;
+            }
+        }
+        let before = now.saturating_sub(LIFETIME.as_secs());
+        let purged = self
+            .store(move |devices| devices.purge_unfinished(before, &connected))
+            .await?;
+        for device in purged {
+            self.emit(Event::Unfinished { device });
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,101 @@
+//! What a daemon's user may do while the daemon does not run: look at its allow-list, change
+//! it, and see its fingerprint.
+
+use std::path::Path;
+
+use codeout_protocol::message::DeviceEntry;
+use codeout_protocol::name::Name;
+use codeout_protocol::sodium::PublicKey;
+
+use crate::config::Paths;
+use crate::control::{ControlError, select_error, store_error};
+use crate::devices::{Device, Devices};
+use crate::identity::Identity;
+use crate::lock::{Lock, LockError};
+
+/// The files of a daemon that does not run, kept from starting as long as this lives.
+#[derive(Debug)]
+pub struct Stopped {
+    devices: Devices,
+    key: PublicKey,
+    _lock: Lock,
+}
+
+/// The files of a daemon cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum StoppedError {
+    /// It runs: ask it.
+    #[error("the daemon runs")]
+    Running,
+    /// No daemon has ever run here.
+    #[error("no daemon has run here yet")]
+    Never,
+    /// The files are in no state to be used.
+    #[error("{0}")]
+    Broken(String),
+}
+
+impl Stopped {
+    /// Opens the files in a daemon's directory.
+    ///
+    /// # Errors
+    /// [`StoppedError`].
+    pub fn open(home: &Path) -> Result<Self, StoppedError> {
+        let paths = Paths::new(home);
+        if !paths.identity().exists() && !paths.devices().exists() {
+            return Err(StoppedError::Never);
+        }
+        let broken = |error: &dyn std::error::Error| StoppedError::Broken(error.to_string());
+        let lock = Lock::take(&paths).map_err(|error| match error {
+            LockError::Held => StoppedError::Running,
+            LockError::Home { path, reason } => {
+                StoppedError::Broken(format!("cannot use {}: {reason}", path.display()))
+            }
+        })?;
+        let (identity, _) = Identity::load_or_create(&paths.identity()).map_err(|e| broken(&e))?;
+        let devices = Devices::open(&paths.devices()).map_err(|e| broken(&e))?;
+        Ok(Stopped { devices, key: identity.public, _lock: lock })
+    }
+
+    /// The daemon's public key, for its fingerprint.
+    pub fn key(&self) -> PublicKey {
+        self.key
+    }
+
+    /// The allow-list, oldest first.
+    ///
+    /// # Errors
+    /// [`ControlError::Store`].
+    pub fn devices(&self) -> Result<Vec<DeviceEntry>, ControlError> {
+        let devices = self.devices.list().map_err(store_error)?;
+        Ok(devices.iter().map(Device::entry).collect())
+    }
+
+    /// Revokes the device with this name or id prefix; it is off the list on disk when this
+    /// returns.
+    ///
+    /// # Errors
+    /// [`ControlError::NoDevice`], [`ControlError::Ambiguous`], [`ControlError::Store`].
+    pub fn revoke(&self, wanted: &str) -> Result<DeviceEntry, ControlError> {
+        let device = self.select(wanted)?;
+        self.devices.revoke(device.id).map_err(store_error)?;
+        Ok(device.entry())
+    }
+
+    /// Renames the device with this name or id prefix.
+    ///
+    /// # Errors
+    /// As [`revoke`](Self::revoke), and [`ControlError::BadName`].
+    pub fn rename(&self, wanted: &str, name: &str) -> Result<DeviceEntry, ControlError> {
+        let name = Name::clean(name).ok_or(ControlError::BadName)?;
+        let mut device = self.select(wanted)?;
+        if let Some(name) = self.devices.rename(device.id, &name).map_err(store_error)? {
+            device.name = name;
+        }
+        Ok(device.entry())
+    }
+
+    fn select(&self, wanted: &str) -> Result<Device, ControlError> {
+        self.devices.select(wanted).map_err(|error| select_error(wanted, error))
+    }
+}
