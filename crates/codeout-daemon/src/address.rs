@@ -65,7 +65,7 @@ pub fn candidates(interfaces: &[Interface], bind: IpAddr, port: u16) -> Vec<Cand
     }
     let mut found: Vec<(Rank, IpAddr)> = Vec::new();
     for interface in interfaces.iter().filter(|interface| interface.up) {
-        let ip = interface.address.to_canonical();
+        let ip = interface.address;
         let known = found.iter().any(|(_, other)| *other == ip);
         if known || (bind.is_ipv4() && ip.is_ipv6()) {
             continue;

@@ -1,1 +1,77 @@
-//! device
+//! A codeout device: pairs with daemons, keeps what it needs to find them again, connects, and
+//! talks to their sessions.
+//!
+//! This crate prints nothing, parses no arguments and asks no one: whoever uses it talks to the
+//! human. It has no cryptography and no message formats of its own (`codeout-protocol` decides),
+//! and knows nothing of how a daemon is made. It wants a tokio runtime with I/O and time.
+//!
+//! ```text
+//!   pair ---------> PairOutcome::Paired  -----------------------------> Connection
+//!     |                                                                     ^
+//!     +-----------> PairOutcome::Confirm -- Unconfirmed::confirm -----------+
+//!     v                                                                     |
+//!   Profiles -----> Profile -- connect, connect_with_backoff ---------------+
+//! ```
+//!
+//! Most users need [`pair`], [`Profiles`], [`connect`], [`Connection`] and [`Session`].
+//!
+//! ```no_run
+//! use codeout_device::{How, PairOutcome, PairRequest, Profiles, SessionOutput, connect, pair};
+//! use codeout_protocol::name::Name;
+//!
+//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! let profiles = Profiles::open("/home/me/.local/share/codeout/daemons.json".as_ref())?;
+//!
+//! // Once, with what the daemon's QR says.
+//! let request = PairRequest {
+//!     how: How::Link("http://desk:8400/#…".parse()?),
+//!     device_name: Name::clean("laptop").expect("a name"),
+//!     expected: None,
+//!     again: false,
+//! };
+//! let paired = match pair(request, &profiles, &mut |_| {}).await? {
+//!     PairOutcome::Paired(paired) => paired,
+//!     // After a typed code: show `unconfirmed.fingerprint()`, ask, then `confirm` or `differ`.
+//!     PairOutcome::Confirm(unconfirmed) => unconfirmed.confirm().await?,
+//! };
+//! paired.connection.close().await;
+//!
+//! // From then on.
+//! let profile = profiles.find(None)?;
+//! let connection = connect(&profile).await?;
+//! let mut session = connection.open_session(80, 24).await?;
+//! session.write_input(b"uptime; exit\n").await?;
+//! while let Some(output) = session.read().await {
+//!     match output {
+//!         SessionOutput::Bytes(bytes) => drop(bytes), // to the terminal
+//!         SessionOutput::Ended(_status) => break,
+//!     }
+//! }
+//! connection.close().await;
+//! # Ok(())
+//! # }
+//! ```
+
+mod backoff;
+mod connect;
+mod connection;
+mod error;
+mod line;
+mod pairing;
+mod profiles;
+mod reader;
+mod session;
+mod store;
+mod text;
+mod transport;
+
+pub use backoff::{Attempt, Backoff};
+pub use connect::{connect, connect_with_backoff};
+pub use connection::Connection;
+pub use error::{
+    Broken, Closed, ConnectError, FindError, InputError, PairError, RequestFailed, StoreError,
+};
+pub use pairing::{How, PairOutcome, PairProgress, PairRequest, Paired, Unconfirmed};
+pub use pairing::pair;
+pub use profiles::{Profile, Profiles, State};
+pub use session::{OutputBytes, Session, SessionInput, SessionOutput, SessionReader};

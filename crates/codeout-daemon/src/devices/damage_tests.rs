@@ -59,6 +59,8 @@ fn a_truncated_list_is_refused() {
         );
         assert!(named, "{cut}: {error:?}");
     }
+    let empty = refused(&written(&home, b""));
+    assert!(matches!(empty, DevicesError::Corrupt { .. }), "{empty:?}");
     let path = written(&home, &whole);
     assert_eq!(Devices::open(&path).unwrap().list().unwrap().len(), 3);
 }

@@ -1,0 +1,58 @@
+//! Clocks, medians, and the report.
+
+use std::time::Duration;
+
+use rustix::time::{ClockId, clock_gettime};
+
+/// CPU time that this thread has used.
+pub(crate) fn thread_cpu() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(time.tv_sec.cast_unsigned(), u32::try_from(time.tv_nsec).unwrap_or(0))
+}
+
+/// The median; sorts.
+pub(crate) fn median(values: &mut [f64]) -> f64 {
+    quantile(values, 0.5)
+}
+
+/// The value below which that part of all lies; sorts.
+pub(crate) fn quantile(values: &mut [f64], part: f64) -> f64 {
+    values.sort_unstable_by(f64::total_cmp);
+    values[((values.len() - 1) as f64 * part).round() as usize]
+}
+
+/// What is printed; goals are summed up at the end.
+#[derive(Default)]
+pub(crate) struct Report {
+    goals: Vec<String>,
+}
+
+#[allow(clippy::print_stdout)] // a benchmark prints
+impl Report {
+    pub(crate) fn heading(&mut self, text: &str) {
+        println!("\n{text}");
+    }
+
+    pub(crate) fn line(&mut self, text: &str) {
+        println!("  {text}");
+    }
+
+    /// A figure that is to be at most `most`.
+    pub(crate) fn goal(&mut self, what: &str, value: f64, unit: &str, most: f64) {
+        let verdict = if value <= most { "reached" } else { "MISSED" };
+        self.goals.push(format!("{verdict}  {what}: {value:.3} {unit} (at most {most} {unit})"));
+    }
+
+    /// A ratio that is to be at least `least`.
+    pub(crate) fn goal_at_least(&mut self, what: &str, value: f64, least: f64) {
+        let verdict = if value >= least { "reached" } else { "MISSED" };
+        self.goals.push(format!("{verdict}  {what}: {value:.2} (at least {least})"));
+    }
+
+    pub(crate) fn finish(self) {
+        println!("\ngoals");
+        for goal in self.goals {
+            println!("  {goal}");
+        }
+    }
+}

@@ -1,0 +1,524 @@
+//! Pair: from a link or a typed code to a connection and a profile.
+//!
+//! The profile is on disk before the daemon can accept this device, so that whatever happens
+//! after that (a cut link, a crash), the next try finds out by connecting whether it did.
+
+use std::time::Duration;
+
+use codeout_protocol::address::Address;
+use codeout_protocol::code::Code;
+use codeout_protocol::error::{Alert, Error as ProtocolError, Refusal};
+use codeout_protocol::fingerprint::{Fingerprint, OutOfMemory};
+use codeout_protocol::link::Link;
+use codeout_protocol::message::Request;
+use codeout_protocol::name::Name;
+use codeout_protocol::pairing::{self as protocol, AwaitP4, DaemonProved, DevicePairing};
+use codeout_protocol::sodium::{KeyPair, PublicKey};
+
+use crate::backoff::Backoff;
+use crate::connect;
+use crate::connection::Connection;
+use crate::error::{Broken, ConnectError, PairError, RequestFailed, StoreError};
+use crate::profiles::{self, Profile, Profiles, State};
+use crate::transport::{self, ANSWER_TIME, NoMessage, Socket};
+
+/// The daemon's verdict may wait for its user as long as an offer lives, and a little.
+const VERDICT_TIME: Duration = Duration::from_secs(330);
+/// After this time without a verdict the daemon's user is likely being asked.
+const ASKED_AFTER: Duration = Duration::from_secs(2);
+/// How many times a pairing is begun whose last message never arrived.
+const ROUNDS: usize = 3;
+/// When the daemon has had too many attempts.
+const BUSY: Backoff = Backoff {
+    first: Duration::from_millis(600),
+    longest: Duration::from_secs(2),
+    patience: Some(Duration::from_secs(30)),
+};
+/// When it is to be found out whether the pairing succeeded.
+const RECOVERY: Backoff = Backoff {
+    first: Duration::from_millis(600),
+    longest: Duration::from_secs(2),
+    patience: Some(Duration::from_secs(5)),
+};
+
+/// What to pair with, and as whom.
+#[derive(Clone, Debug)]
+pub struct PairRequest {
+    /// The daemon's offer.
+    pub how: How,
+    /// The name that this device proposes to the daemon.
+    pub device_name: Name,
+    /// The daemon's fingerprint, when the user has said it in advance.
+    pub expected: Option<Fingerprint>,
+    /// Whether to pair with the daemon of a link with which this device is paired already.
+    pub again: bool,
+}
+
+/// How the offer came.
+#[derive(Clone, Debug)]
+pub enum How {
+    /// As a link, which pins the daemon's key.
+    Link(Link),
+    /// As a code that the user typed, with the address.
+    Code {
+        /// Where the daemon is.
+        address: Address,
+        /// The offer's secret.
+        code: Code,
+    },
+}
+
+impl How {
+    fn address(&self) -> &Address {
+        match self {
+            How::Link(link) => &link.address,
+            How::Code { address, .. } => address,
+        }
+    }
+
+    fn code(&self) -> &Code {
+        match self {
+            How::Link(link) => &link.code,
+            How::Code { code, .. } => code,
+        }
+    }
+
+    fn pinned_key(&self) -> Option<&PublicKey> {
+        match self {
+            How::Link(link) => Some(&link.daemon_key),
+            How::Code { .. } => None,
+        }
+    }
+}
+
+/// What a pairing waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PairProgress {
+    /// The daemon takes its time: its user is asked whether to let this device in.
+    WaitingForConfirmation,
+    /// The daemon has had too many attempts; the next one follows in this time.
+    Busy {
+        /// How long.
+        wait: Duration,
+    },
+    /// The link broke; whether the daemon accepted this device is being found out.
+    Recovering,
+}
+
+/// What came of a pairing.
+#[derive(Debug)]
+pub enum PairOutcome {
+    /// Both ends know each other.
+    Paired(Paired),
+    /// The user is to compare the fingerprints.
+    Confirm(Unconfirmed),
+}
+
+/// A finished pairing.
+#[derive(Debug)]
+pub struct Paired {
+    /// The connection to the daemon.
+    pub connection: Connection,
+    /// What is now stored of it.
+    pub profile: Profile,
+}
+
+/// Pairs with a daemon.
+///
+/// A pairing that an earlier call left unfinished, because the link broke or the process died,
+/// is taken up where it stopped. `on_progress` hears what is being waited for. Dropped at any
+/// point, the future leaves nothing that a later call does not take up.
+///
+/// By a link, or with an expected fingerprint, the daemon's key is checked before it learns this
+/// device's: the outcome is [`PairOutcome::Paired`]. Else it is [`PairOutcome::Confirm`].
+///
+/// # Errors
+/// [`PairError`]. Unless it is a refusal or a fingerprint that differs, a pairing that may have
+/// succeeded stays in `profiles` as an unfinished one.
+pub async fn pair(
+    request: PairRequest,
+    profiles: &Profiles,
+    on_progress: &mut (dyn FnMut(PairProgress) + Send),
+) -> Result<PairOutcome, PairError> {
+    let pairing = Pairing { request, profiles: profiles.clone(), on_progress };
+    pairing.run().await
+}
+
+struct Pairing<'a> {
+    request: PairRequest,
+    profiles: Profiles,
+    on_progress: &'a mut (dyn FnMut(PairProgress) + Send),
+}
+
+/// What became of a pairing whose last message was sent.
+enum Landed {
+    /// It arrived.
+    Yes(PairOutcome),
+    /// The daemon says that it never did.
+    No(Profile),
+}
+
+impl Pairing<'_> {
+    async fn run(mut self) -> Result<PairOutcome, PairError> {
+        self.refuse_known().await?;
+        for profile in self.unfinished().await? {
+            if let Some(outcome) = self.resume(profile).await? {
+                return Ok(outcome);
+            }
+        }
+        let mut lost = Vec::new();
+        let mut result = Err(ConnectError::Cut.into());
+        for _ in 0..ROUNDS {
+            result = match self.begin().await {
+                Ok(Landed::Yes(outcome)) => return Ok(outcome),
+                Ok(Landed::No(profile)) => {
+                    lost.push(profile);
+                    Err(ConnectError::Cut.into())
+                }
+                // A message that was thought lost may have arrived late.
+                Err(PairError::Refused(Refusal::AlreadyUsed)) if !lost.is_empty() => {
+                    self.arrived_late(&lost).await
+                }
+                Err(error) => Err(error),
+            };
+            if !matches!(result, Err(PairError::Connect(ConnectError::Cut))) {
+                break;
+            }
+        }
+        if result.is_err() {
+            for profile in lost {
+                discard(&self.profiles, &profile).await?;
+            }
+        }
+        result
+    }
+
+    async fn refuse_known(&self) -> Result<(), PairError> {
+        let Some(key) = self.request.how.pinned_key().copied() else { return Ok(()) };
+        if self.request.again {
+            return Ok(());
+        }
+        let known = on_disk(&self.profiles, move |profiles| profiles.by_key(&key)).await?;
+        match known {
+            Some(Profile { name, state: State::Paired, .. }) => {
+                Err(PairError::AlreadyPaired { name })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Earlier pairings with this daemon that may or may not have succeeded.
+    async fn unfinished(&self) -> Result<Vec<Profile>, StoreError> {
+        let mut list = on_disk(&self.profiles, Profiles::list).await?;
+        let how = &self.request.how;
+        list.retain(|profile| {
+            let same = match how.pinned_key() {
+                Some(key) => profile.credentials.daemon_key == *key,
+                None => profile.address == *how.address(),
+            };
+            same && profile.state != State::Paired
+        });
+        Ok(list)
+    }
+
+    /// Takes up an earlier pairing. `None`: there is nothing to take up.
+    async fn resume(&mut self, mut profile: Profile) -> Result<Option<PairOutcome>, PairError> {
+        profile.address = self.request.how.address().clone();
+        if profile.state == State::Unconfirmed {
+            let key = profile.credentials.daemon_key;
+            profile.state = match self.check(&key).await {
+                Err(PairError::FingerprintDiffers) => {
+                    discard(&self.profiles, &profile).await?;
+                    return Err(PairError::FingerprintDiffers);
+                }
+                checked => checked?,
+            };
+            profile.fingerprint = self.request.expected.or(profile.fingerprint);
+        }
+        match self.settle(profile).await {
+            Ok(Landed::Yes(outcome)) => Ok(Some(outcome)),
+            Ok(Landed::No(profile)) => {
+                discard(&self.profiles, &profile).await?;
+                Ok(None)
+            }
+            // Said in the clear, so the profile stays; a daemon with a new key is another one.
+            Err(PairError::Connect(ConnectError::WrongDaemonKey)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Checks the daemon's key by what the user has of it, and says what is left to do.
+    async fn check(&self, key: &PublicKey) -> Result<State, PairError> {
+        let mut state = State::Unconfirmed;
+        if let Some(pinned) = self.request.how.pinned_key() {
+            if pinned != key {
+                return Err(PairError::WrongDaemonKey);
+            }
+            state = State::Pending;
+        }
+        if let Some(expected) = self.request.expected {
+            if fingerprint(key).await? != expected {
+                return Err(PairError::FingerprintDiffers);
+            }
+            state = State::Pending;
+        }
+        Ok(state)
+    }
+
+    /// A pairing from its first message to its last.
+    async fn begin(&mut self) -> Result<Landed, PairError> {
+        let (mut socket, proved) = self.prove().await?;
+        let key = proved.daemon_key();
+        let state = self.check(&key).await?;
+        let address = self.request.how.address().clone();
+        let (awaiting, p3) = proved
+            .present(KeyPair::generate(), &self.request.device_name)
+            .map_err(|error| ConnectError::from_handshake(error, &address, true))?;
+        let profile = Profile {
+            name: address.host().trim_matches(['[', ']']).to_owned(),
+            address,
+            credentials: awaiting.credentials().clone(),
+            device_name: self.request.device_name.clone(),
+            state,
+            paired_at: profiles::now(),
+            // It has just been checked, if there is one.
+            fingerprint: self.request.expected,
+        };
+        let profile = on_disk(&self.profiles, move |profiles| profiles.put(profile)).await?;
+
+        match self.present(&mut socket, p3, awaiting).await {
+            Ok((channel, first)) => match Connection::start(socket, channel, &first) {
+                Ok(connection) => finish(&self.profiles, profile, Some(connection)).await,
+                Err(error) => Err(error.into()),
+            },
+            Err(Some(refusal)) => {
+                discard(&self.profiles, &profile).await?;
+                Err(PairError::Refused(refusal))
+            }
+            Err(None) => {
+                (self.on_progress)(PairProgress::Recovering);
+                drop(socket);
+                self.settle(profile).await
+            }
+        }
+    }
+
+    /// P1 and P2: the daemon proves the code.
+    async fn prove(&mut self) -> Result<(Socket, DaemonProved), PairError> {
+        let mut delays = BUSY.delays();
+        loop {
+            match prove(&self.request.how).await {
+                Err(PairError::Connect(ConnectError::TooManyAttempts)) => {}
+                other => return other,
+            }
+            let wait = delays.next().ok_or(ConnectError::TooManyAttempts)?;
+            (self.on_progress)(PairProgress::Busy { wait });
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    /// P3 and P4: this device proves the code, and the daemon accepts it.
+    ///
+    /// # Errors
+    /// The daemon's refusal; or `None`: there is no knowing whether it accepted.
+    async fn present(
+        &mut self,
+        socket: &mut Socket,
+        p3: Vec<u8>,
+        awaiting: AwaitP4,
+    ) -> Result<(codeout_protocol::channel::Channel, Vec<u8>), Option<Refusal>> {
+        let unknown = |_: NoMessage| None;
+        socket.send(p3).await.map_err(unknown)?;
+        let p4 = {
+            let mut p4 = std::pin::pin!(socket.receive(VERDICT_TIME));
+            match tokio::time::timeout(ASKED_AFTER, p4.as_mut()).await {
+                Ok(p4) => p4,
+                Err(_) => {
+                    (self.on_progress)(PairProgress::WaitingForConfirmation);
+                    p4.await
+                }
+            }
+        };
+        awaiting.read_p4(&p4.map_err(unknown)?).map_err(|error| match error {
+            ProtocolError::Refused(refusal) => Some(refusal),
+            _ => None,
+        })
+    }
+
+    /// Finds out by connecting whether a pairing succeeded, and finishes it.
+    async fn settle(&mut self, profile: Profile) -> Result<Landed, PairError> {
+        finish(&self.profiles, profile, None).await
+    }
+
+    /// The code is used: by one of these, after all?
+    async fn arrived_late(&mut self, lost: &[Profile]) -> Result<PairOutcome, PairError> {
+        for profile in lost {
+            if let Landed::Yes(outcome) = self.settle(profile.clone()).await? {
+                return Ok(outcome);
+            }
+        }
+        Err(PairError::Refused(Refusal::AlreadyUsed))
+    }
+}
+
+async fn prove(how: &How) -> Result<(Socket, DaemonProved), PairError> {
+    let address = how.address();
+    let silent = |error: NoMessage| error.into_error(address, true);
+    let mut socket = transport::dial(address).await?;
+    let (state, p1) = protocol::pair(how.code(), DevicePairing::generate());
+    socket.send(p1).await.map_err(silent)?;
+    let p2 = socket.receive(ANSWER_TIME).await.map_err(silent)?;
+    let proved = state.read_p2(&p2).map_err(|error| match error {
+        ProtocolError::WrongCode => PairError::WrongCode,
+        ProtocolError::Alert(Alert::NoOffer) => PairError::NoOffer,
+        error => ConnectError::from_handshake(error, address, true).into(),
+    })?;
+    Ok((socket, proved))
+}
+
+/// Finishes a pairing as far as it can be without the user: over `connection`, or else, and when
+/// that breaks, over a new one.
+async fn finish(
+    profiles: &Profiles,
+    mut profile: Profile,
+    mut connection: Option<Connection>,
+) -> Result<Landed, PairError> {
+    if profile.fingerprint.is_none() {
+        let fingerprint = fingerprint(&profile.credentials.daemon_key).await;
+        profile.fingerprint = match profile.state {
+            State::Unconfirmed => Some(fingerprint?),
+            // Nobody has to compare it.
+            State::Pending | State::Paired => fingerprint.ok(),
+        };
+    }
+    let mut delays = RECOVERY.delays();
+    loop {
+        let attempt = match connection.take() {
+            Some(connection) => Ok(connection),
+            None => connect::attempt(&profile.address, &profile.credentials).await,
+        };
+        let error = match attempt {
+            Ok(connection) if profile.state == State::Unconfirmed => {
+                let profiles = profiles.clone();
+                let fingerprint = profile.fingerprint.ok_or(OutOfMemory)?;
+                let unconfirmed = Unconfirmed { profiles, profile, fingerprint, connection };
+                return Ok(Landed::Yes(PairOutcome::Confirm(unconfirmed)));
+            }
+            Ok(connection) => match ping(&connection).await {
+                Ok(()) => {
+                    let name = connection.welcome().daemon.clone();
+                    let finished = move |profiles: &Profiles| profiles.finish(profile, &name);
+                    let profile = on_disk(profiles, finished).await?;
+                    let paired = Paired { connection, profile };
+                    return Ok(Landed::Yes(PairOutcome::Paired(paired)));
+                }
+                Err(error) => error,
+            },
+            Err(ConnectError::Refused(Refusal::NotPaired)) => return Ok(Landed::No(profile)),
+            Err(error) => error,
+        };
+        let Some(wait) = error.may_pass().then(|| delays.next()).flatten() else {
+            return Err(error.into());
+        };
+        tokio::time::sleep(wait).await;
+    }
+}
+
+/// The first record of this device, which tells the daemon that the pairing is finished.
+async fn ping(connection: &Connection) -> Result<(), ConnectError> {
+    match tokio::time::timeout(ANSWER_TIME, connection.request(Request::Ping)).await {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(RequestFailed::Closed(_))) => Err(ConnectError::Cut),
+        Ok(Err(_)) => Err(ConnectError::Protocol(Broken::Unexpected)),
+        Err(_) => Err(ConnectError::TimedOut),
+    }
+}
+
+/// A pairing by a typed code that the daemon accepted, and whose fingerprint the user is to
+/// compare. Nothing of the daemon's is shown before that, and nothing is sent to it.
+///
+/// Dropped, it stays unfinished: [`pair`] with the same address takes it up.
+#[derive(Debug)]
+pub struct Unconfirmed {
+    profiles: Profiles,
+    profile: Profile,
+    fingerprint: Fingerprint,
+    connection: Connection,
+}
+
+impl Unconfirmed {
+    /// What the daemon must show too.
+    pub fn fingerprint(&self) -> Fingerprint {
+        self.fingerprint
+    }
+
+    /// The user says that the fingerprints match.
+    ///
+    /// # Errors
+    /// [`PairError::Refused`] with `NotPaired` when the daemon no longer knows this device (it
+    /// took longer than the offer lived): nothing is kept. Anything else leaves a pairing that
+    /// [`pair`] takes up, without asking for the fingerprint again.
+    pub async fn confirm(self) -> Result<Paired, PairError> {
+        let Unconfirmed { profiles, profile, connection, .. } = self;
+        // Whatever breaks from here on, the user is not asked again.
+        let confirmed = Profile { state: State::Pending, ..profile };
+        let profile = on_disk(&profiles, move |profiles| profiles.put(confirmed)).await?;
+        match finish(&profiles, profile, Some(connection)).await? {
+            Landed::Yes(PairOutcome::Paired(paired)) => Ok(paired),
+            // Cannot be: the profile is no longer unconfirmed.
+            Landed::Yes(PairOutcome::Confirm(_)) => {
+                Err(ConnectError::Protocol(Broken::Unexpected).into())
+            }
+            Landed::No(profile) => {
+                discard(&profiles, &profile).await?;
+                Err(PairError::Refused(Refusal::NotPaired))
+            }
+        }
+    }
+
+    /// The user says that the fingerprints differ: someone else answers at that address.
+    /// Forgets everything of this pairing and hangs up without having sent a record.
+    ///
+    /// # Errors
+    /// The profile could not be removed.
+    pub async fn differ(self) -> Result<(), StoreError> {
+        let Unconfirmed { profiles, profile, connection, .. } = self;
+        drop(connection);
+        discard(&profiles, &profile).await
+    }
+}
+
+async fn discard(profiles: &Profiles, profile: &Profile) -> Result<(), StoreError> {
+    let key = profile.credentials.device.public;
+    on_disk(profiles, move |profiles| profiles.discard(&key)).await
+}
+
+/// Runs `work` where it may block.
+async fn on_disk<T: Send + 'static>(
+    profiles: &Profiles,
+    work: impl FnOnce(&Profiles) -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
+    let profiles = profiles.clone();
+    let path = profiles.path().to_owned();
+    match tokio::task::spawn_blocking(move || work(&profiles)).await {
+        Ok(result) => result,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // The runtime shuts down.
+            Err(error) => Err(StoreError::Unwritable { path, source: error.into() }),
+        },
+    }
+}
+
+async fn fingerprint(key: &PublicKey) -> Result<Fingerprint, OutOfMemory> {
+    let key = *key;
+    match tokio::task::spawn_blocking(move || Fingerprint::of(&key)).await {
+        Ok(result) => result,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // The runtime shuts down: nobody will see what this says.
+            Err(_) => Err(OutOfMemory),
+        },
+    }
+}

@@ -1,0 +1,152 @@
+//! `codeout pair`: a fresh offer from the running daemon, and who used it.
+
+use std::time::{Duration, Instant};
+
+use codeout_daemon::OfferLimits;
+use codeout_daemon::control::{Client, OfferEnd};
+use codeout_protocol::link::Link;
+use codeout_protocol::message::OfferEntry;
+use serde::Serialize;
+
+use crate::cli::PairArgs;
+use crate::command::{remote, words};
+use crate::console::Console;
+use crate::failure::{Code, Failure};
+use crate::home::Home;
+use crate::offer_page::OfferPage;
+use crate::ui::{self, BOLD, GREEN};
+
+/// What `--json` prints of an offer.
+#[derive(Serialize)]
+pub(crate) struct OfferJson<'a> {
+    #[serde(flatten)]
+    offer: &'a OfferEntry,
+    fingerprint: &'a str,
+}
+
+pub(crate) async fn run(args: PairArgs, home: &Home) -> Result<(), Failure> {
+    let for_seconds = args.limit.map(|limit| limit.as_secs());
+    if for_seconds == Some(0) {
+        return Err(Failure::new(Code::Usage, "--for takes a second or more"));
+    }
+    let limits = OfferLimits { watch_only: args.watch_only, for_seconds };
+    match &args.on {
+        Some(daemon) => remote::offer(home, daemon, limits, args.json).await,
+        None => run_local(home, limits, args.json).await,
+    }
+}
+
+/// Shows a fresh offer of the daemon on this machine, and waits until it is over.
+pub(crate) async fn run_local(
+    home: &Home,
+    limits: OfferLimits,
+    json: bool,
+) -> Result<(), Failure> {
+    let client = Client::connect(&home.daemon()).await.ok_or_else(words::not_running)?;
+    let mut remote = client.offer(limits).await.map_err(words::client_error)?;
+    if json {
+        ui::say_json(&OfferJson { offer: &remote.offer, fingerprint: &remote.fingerprint });
+        let end = remote.over().await.map_err(words::client_error)?;
+        ui::say_json(&end);
+        return finish(&end);
+    }
+    let mut console = Console::open();
+    let offer = remote.offer.clone();
+    let mut shown = Shown::new(&offer, &remote.kinds);
+    shown.page(&mut console);
+    let fingerprint = remote.fingerprint.clone();
+    let over = remote.over();
+    let end = shown.wait(&mut console, over).await?.map_err(words::client_error)?;
+    console.live("");
+    if let OfferEnd::Paired(device) = &end {
+        console.line(&format!("{GREEN}device paired:{GREEN:#} {}", device.name));
+        console.line(&format!("daemon fingerprint: {BOLD}{fingerprint}{BOLD:#}"));
+        console.line("  confirm this matches what the app shows");
+    }
+    finish(&end)
+}
+
+fn finish(end: &OfferEnd) -> Result<(), Failure> {
+    let (error, hint) = match end {
+        OfferEnd::Paired(_) => return Ok(()),
+        OfferEnd::Expired => ("the pairing code has expired", "run `codeout pair` for a new one"),
+        OfferEnd::Replaced => ("a newer pairing code has replaced this one", "use that one"),
+        OfferEnd::Declined => {
+            ("the device was declined at the daemon", "run `codeout pair` for a new code")
+        }
+    };
+    Err(Failure::new(Code::PairingCode, error).hint(hint))
+}
+
+/// An offer on the terminal, with its countdown.
+pub(crate) struct Shown<'a> {
+    code: &'a str,
+    links: Vec<(Link, String)>,
+    chosen: usize,
+    ends: Instant,
+    seconds: u64,
+}
+
+impl<'a> Shown<'a> {
+    pub(crate) fn new(offer: &'a OfferEntry, kinds: &[String]) -> Self {
+        let kind = |index: usize| kinds.get(index).cloned().unwrap_or_else(|| "address".to_owned());
+        let links = offer.links.iter().enumerate();
+        let links = links.filter_map(|(index, link)| Some((link.parse().ok()?, kind(index))));
+        Shown {
+            code: &offer.code,
+            links: links.collect(),
+            chosen: 0,
+            ends: Instant::now() + Duration::from_secs(offer.expires_in),
+            seconds: offer.expires_in,
+        }
+    }
+
+    pub(crate) fn page(&self, console: &mut Console) {
+        let page = OfferPage {
+            head: None,
+            code: self.code,
+            links: &self.links,
+            chosen: self.chosen,
+            expires_in: &ui::countdown(self.seconds),
+            keys: &["a  the next address", "l  the link as text", "q  quit; the code stays open"],
+        };
+        page.show(console);
+        if !console.is_terminal() {
+            page.link_line(console);
+        }
+    }
+
+    /// Counts down until `over`. Quitting leaves the offer open.
+    pub(crate) async fn wait<T>(
+        &mut self,
+        console: &mut Console,
+        over: impl Future<Output = T>,
+    ) -> Result<T, Failure> {
+        let mut tick = tokio::time::interval(Duration::from_millis(250));
+        tokio::pin!(over);
+        loop {
+            tokio::select! {
+                value = &mut over => return Ok(value),
+                _ = tick.tick() => {
+                    let left = self.ends.saturating_duration_since(Instant::now());
+                    let seconds = left.as_secs() + u64::from(left.subsec_nanos() > 0);
+                    console.live(&format!("  expires in {}", ui::countdown(seconds)));
+                }
+                key = console.key() => match key.to_ascii_lowercase() {
+                    b'q' | 0x04 => {
+                        let text = "left before a device was paired; the code stays open";
+                        return Err(Failure::new(Code::Other, text));
+                    }
+                    b'a' => {
+                        self.chosen = (self.chosen + 1) % self.links.len().max(1);
+                        self.page(console);
+                    }
+                    b'l' => if let Some((link, _)) = self.links.get(self.chosen) {
+                        console.line(&link.printed());
+                    },
+                    _ => {}
+                },
+            }
+        }
+    }
+}

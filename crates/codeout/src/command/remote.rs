@@ -1,0 +1,157 @@
+//! What this machine may do on a daemon that it is paired with: `--on`.
+
+use std::time::Duration;
+
+use codeout_daemon::OfferLimits;
+use codeout_device::{Connection, connect};
+use codeout_protocol::message::{Answer, DeviceEntry, Event, OfferEntry, Request};
+
+use crate::cli::{DevicesArgs, DevicesCommand};
+use crate::command::daemons::profiles;
+use crate::command::pair::Shown;
+use crate::command::{device_words, devices};
+use crate::console::Console;
+use crate::failure::{Code, Failure};
+use crate::home::Home;
+use crate::ui::{self, GREEN};
+
+/// A connection to a known daemon, and what it is called here.
+struct Remote {
+    connection: Connection,
+    name: String,
+}
+
+impl Remote {
+    async fn connect(home: &Home, daemon: &str) -> Result<Self, Failure> {
+        let profile = profiles(home)?.find(Some(daemon)).map_err(device_words::find_error)?;
+        let connection = connect(&profile)
+            .await
+            .map_err(|error| device_words::connect_error(&error, Some(&profile.name)))?;
+        Ok(Remote { connection, name: profile.name.clone() })
+    }
+
+    async fn ask(&self, request: Request) -> Result<Answer, Failure> {
+        let answered = self.connection.request(request).await;
+        answered.map_err(|error| device_words::request_failed(error, &self.name))
+    }
+
+    async fn list(&self) -> Result<Vec<DeviceEntry>, Failure> {
+        match self.ask(Request::Devices).await? {
+            Answer::Devices { devices } => Ok(devices),
+            _ => Err(odd_answer()),
+        }
+    }
+
+    /// The device with this name, or the one whose id begins so.
+    async fn select(&self, wanted: &str) -> Result<DeviceEntry, Failure> {
+        let list = self.list().await?;
+        let by_name = |device: &&DeviceEntry| device.name.to_lowercase() == wanted.to_lowercase();
+        if let Some(device) = list.iter().find(by_name) {
+            return Ok(device.clone());
+        }
+        let prefix = wanted.to_ascii_lowercase();
+        let mut with_prefix = list.iter().filter(|d| prefix.len() >= 2 && d.id.starts_with(&prefix));
+        match (with_prefix.next(), with_prefix.next()) {
+            (Some(device), None) => Ok(device.clone()),
+            (Some(_), Some(_)) => {
+                Err(Failure::new(Code::NotFound, format!("{wanted} could mean several devices"))
+                    .hint("type more of the id: `codeout devices -l` shows them"))
+            }
+            (None, _) => {
+                let names: Vec<_> = list.iter().map(|device| device.name.as_str()).collect();
+                Err(Failure::new(Code::NotFound, format!("no device is called {wanted}"))
+                    .hint(format!("paired devices: {}", names.join(", "))))
+            }
+        }
+    }
+}
+
+fn odd_answer() -> Failure {
+    Failure::new(Code::NotCodeout, "the daemon's answer makes no sense to this version")
+}
+
+/// `codeout devices --on DAEMON`
+pub(crate) async fn devices(home: &Home, daemon: &str, args: &DevicesArgs) -> Result<(), Failure> {
+    let remote = Remote::connect(home, daemon).await?;
+    match &args.command {
+        None => devices::show(&remote.list().await?, args),
+        Some(DevicesCommand::Revoke { device }) => {
+            let device = remote.select(device).await?;
+            match remote.ask(Request::Revoke { device: device.id.clone() }).await {
+                // Its own revocation is the last thing that a device hears.
+                Err(failure) if !(device.this && failure.code == Code::NotPaired) => {
+                    return Err(failure);
+                }
+                _ => devices::revoked(&device),
+            }
+        }
+        Some(DevicesCommand::Rename { device, name }) => {
+            let device = remote.select(device).await?;
+            let request = Request::Rename { device: device.id, name: name.clone() };
+            match remote.ask(request).await? {
+                Answer::Renamed { name } => devices::renamed(&ui::clean(&name)),
+                _ => return Err(odd_answer()),
+            }
+        }
+    }
+    remote.connection.close().await;
+    Ok(())
+}
+
+/// `codeout pair --on DAEMON`
+pub(crate) async fn offer(
+    home: &Home,
+    daemon: &str,
+    limits: OfferLimits,
+    json: bool,
+) -> Result<(), Failure> {
+    let remote = Remote::connect(home, daemon).await?;
+    let OfferLimits { watch_only, for_seconds } = limits;
+    let offer = match remote.ask(Request::Offer { watch_only, for_seconds }).await? {
+        Answer::Offer(offer) => offer,
+        _ => return Err(odd_answer()),
+    };
+    let name = remote.name.clone();
+    let device = if json {
+        ui::say_json(&offer);
+        let device = paired(&remote.connection, &offer, &name).await?;
+        ui::say_json(&device);
+        device
+    } else {
+        let mut console = Console::open();
+        let mut shown = Shown::new(&offer, &[]);
+        shown.page(&mut console);
+        let over = paired(&remote.connection, &offer, &name);
+        let device = shown.wait(&mut console, over).await??;
+        console.live("");
+        device
+    };
+    if !json {
+        ui::say(format!("{GREEN}device paired:{GREEN:#} {}", ui::clean(&device.name)));
+    }
+    remote.connection.close().await;
+    Ok(())
+}
+
+/// Waits for the device that uses the offer, as long as it lasts.
+async fn paired(
+    connection: &Connection,
+    offer: &OfferEntry,
+    name: &str,
+) -> Result<DeviceEntry, Failure> {
+    let found = async {
+        loop {
+            match connection.next_event().await {
+                Some(Event::DevicePaired { device }) => return Ok(device),
+                Some(_) => {}
+                None => return Err(device_words::closed(connection.closed().await, name)),
+            }
+        }
+    };
+    let expired = || {
+        Failure::new(Code::PairingCode, "the pairing code has expired")
+            .hint("ask for a new one with `codeout pair`")
+    };
+    let time = Duration::from_secs(offer.expires_in);
+    tokio::time::timeout(time, found).await.map_err(|_| expired())?
+}

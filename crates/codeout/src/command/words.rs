@@ -1,0 +1,98 @@
+//! The sentence, the next step and the exit code for every error of the libraries.
+
+use codeout_daemon::OpenError;
+use codeout_daemon::control::{ClientError, ControlError};
+use codeout_daemon::devices::DevicesError;
+use codeout_daemon::identity::IdentityError;
+
+use crate::failure::{Code, Failure};
+
+/// A daemon that does not start.
+pub(crate) fn open_error(error: &OpenError) -> Failure {
+    let text = error.to_string();
+    match error {
+        OpenError::AlreadyRunning => Failure::new(Code::Taken, text)
+            .hint("`codeout pair` shows a fresh pairing code from it"),
+        OpenError::PortTaken { port } => {
+            let other = port.checked_add(1).unwrap_or(8400);
+            Failure::new(Code::Taken, text)
+                .hint(format!("stop that program, or choose another port: codeout --port {other}"))
+        }
+        OpenError::Listen { .. } => Failure::new(Code::Other, text)
+            .hint("--bind takes an address of this computer; without it codeout listens on all"),
+        OpenError::Home { .. } | OpenError::Control { .. } => Failure::new(Code::BrokenFile, text)
+            .hint("set CODEOUT_HOME to a directory that only you can use"),
+        OpenError::Identity(error) => identity_error(error),
+        OpenError::Devices(error) => devices_error(error),
+        _ => Failure::new(Code::Other, text),
+    }
+}
+
+fn identity_error(error: &IdentityError) -> Failure {
+    let failure = Failure::new(Code::BrokenFile, error.to_string());
+    match error {
+        IdentityError::Unsafe(_) => failure.hint(
+            "others may know the key by now: if they had access, move the file away and pair \
+             your devices again",
+        ),
+        IdentityError::Newer { .. } => failure.hint("run the newer version"),
+        IdentityError::Create { .. } => failure,
+        IdentityError::Read { .. } | IdentityError::Damaged { .. } => failure.hint(
+            "it was left as it is: restore it from a backup, or move it away to start with a \
+             new key (all devices must then be paired again)",
+        ),
+    }
+}
+
+fn devices_error(error: &DevicesError) -> Failure {
+    let failure = Failure::new(Code::BrokenFile, error.to_string());
+    match error {
+        DevicesError::Newer { .. } => failure.hint("run the newer version"),
+        DevicesError::Busy { .. } => failure.hint("try again when that process has ended"),
+        DevicesError::Full { .. } => failure.hint("free some space and try again"),
+        DevicesError::NotDevices { .. }
+        | DevicesError::Corrupt { .. }
+        | DevicesError::Remnant { .. } => failure.hint(
+            "it was left as it is: restore it from a backup, or move it away to start with an \
+             empty list (all devices must then be paired again)",
+        ),
+        _ => failure,
+    }
+}
+
+/// A request to the running daemon that failed.
+pub(crate) fn client_error(error: ClientError) -> Failure {
+    match error {
+        ClientError::Daemon(error) => control_error(error),
+        ClientError::Gone(_) => Failure::new(Code::Cut, error.to_string())
+            .hint("was it stopped? `codeout status` tells whether it runs"),
+        ClientError::Version => Failure::new(Code::NotCodeout, error.to_string())
+            .hint("stop it and start this version"),
+    }
+}
+
+/// What the daemon, or its files, said no to.
+pub(crate) fn control_error(error: ControlError) -> Failure {
+    let text = error.to_string();
+    match error {
+        ControlError::NoDevice { known, .. } => {
+            let hint = match known.as_slice() {
+                [] => "no devices are paired: `codeout pair` adds one".to_owned(),
+                known => format!("paired devices: {}", known.join(", ")),
+            };
+            Failure::new(Code::NotFound, text).hint(hint)
+        }
+        ControlError::Ambiguous { candidates, .. } => Failure::new(Code::NotFound, text)
+            .hint(format!("type more of the id: {}", candidates.join(", "))),
+        ControlError::BadName => Failure::new(Code::Usage, text),
+        ControlError::Store(_) => Failure::new(Code::BrokenFile, text),
+        ControlError::Unknown => Failure::new(Code::NotCodeout, text)
+            .hint("stop it and start this version"),
+    }
+}
+
+/// There is no daemon to ask.
+pub(crate) fn not_running() -> Failure {
+    Failure::new(Code::Unreachable, "codeout does not run on this machine")
+        .hint("start it with `codeout`, or name a paired daemon with --on")
+}

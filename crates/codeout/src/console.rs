@@ -1,0 +1,154 @@
+//! The daemon's terminal: lines that stay, one line that lives, keys that act at once.
+
+use std::io::{IsTerminal, Read, Write};
+use std::sync::Arc;
+
+use rustix::termios::{
+    LocalModes, OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr,
+};
+use tokio::sync::mpsc;
+
+use crate::ui;
+
+/// Where the daemon's words go: a terminal with keys, or plain lines.
+pub(crate) struct Console {
+    terminal: Option<Terminal>,
+}
+
+struct Terminal {
+    // Restores the terminal when this goes, on whatever way.
+    _keys: Arc<KeyMode>,
+    pressed: mpsc::UnboundedReceiver<u8>,
+    living: String,
+}
+
+/// Keys come one by one and unseen; Ctrl-C is still a signal.
+struct KeyMode {
+    before: Termios,
+}
+
+impl KeyMode {
+    fn enter() -> Option<Arc<Self>> {
+        let stdin = std::io::stdin();
+        let before = tcgetattr(&stdin).ok()?;
+        let mut modes = before.clone();
+        modes.local_modes -= LocalModes::ICANON | LocalModes::ECHO;
+        tcsetattr(&stdin, OptionalActions::Now, &modes).ok()?;
+        Some(Arc::new(KeyMode { before }))
+    }
+}
+
+impl Drop for KeyMode {
+    fn drop(&mut self) {
+        let _ = tcsetattr(std::io::stdin(), OptionalActions::Now, &self.before);
+    }
+}
+
+impl Console {
+    /// Takes the terminal, if standard input and output are one.
+    pub(crate) fn open() -> Self {
+        let is_terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
+        let keys = is_terminal.then(KeyMode::enter).flatten();
+        let terminal = keys.map(|keys| Terminal {
+            _keys: keys,
+            pressed: read_keys(),
+            living: String::new(),
+        });
+        Console { terminal }
+    }
+
+    /// Whether there are keys and a living line.
+    pub(crate) fn is_terminal(&self) -> bool {
+        self.terminal.is_some()
+    }
+
+    /// The terminal's columns and rows; `None` for plain lines.
+    pub(crate) fn size(&self) -> Option<(u16, u16)> {
+        self.terminal.as_ref()?;
+        terminal_size()
+    }
+
+    /// The next key; never, for plain lines.
+    pub(crate) async fn key(&mut self) -> u8 {
+        match &mut self.terminal {
+            Some(terminal) => match terminal.pressed.recv().await {
+                Some(key) => key,
+                None => std::future::pending().await,
+            },
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Prints a line that stays.
+    pub(crate) fn line(&mut self, line: &str) {
+        self.erase_living();
+        ui::say(line);
+        self.draw_living();
+    }
+
+    /// Prints lines whose colours are data and stay whatever the user's taste in colours.
+    pub(crate) fn picture(&mut self, lines: &[String]) {
+        self.erase_living();
+        let mut stdout = std::io::stdout().lock();
+        for line in lines {
+            let _ = writeln!(stdout, "{line}");
+        }
+        drop(stdout);
+        self.draw_living();
+    }
+
+    /// Replaces the living line; plain lines have none.
+    pub(crate) fn live(&mut self, text: &str) {
+        let columns = terminal_size().map_or(80, |(columns, _)| usize::from(columns));
+        if let Some(terminal) = &mut self.terminal {
+            let fitting: String = text.chars().take(columns.saturating_sub(1)).collect();
+            if terminal.living != fitting {
+                terminal.living = fitting;
+                self.erase_living();
+                self.draw_living();
+            }
+        }
+    }
+
+    fn erase_living(&self) {
+        if self.terminal.is_some() {
+            let mut stdout = std::io::stdout().lock();
+            let _ = stdout.write_all(b"\r\x1b[K");
+            let _ = stdout.flush();
+        }
+    }
+
+    fn draw_living(&self) {
+        if let Some(terminal) = &self.terminal {
+            let mut stdout = std::io::stdout().lock();
+            let _ = stdout.write_all(terminal.living.as_bytes());
+            let _ = stdout.flush();
+        }
+    }
+}
+
+impl Drop for Console {
+    fn drop(&mut self) {
+        self.erase_living();
+    }
+}
+
+/// The columns and rows of the terminal that standard output is.
+pub(crate) fn terminal_size() -> Option<(u16, u16)> {
+    let size = tcgetwinsize(std::io::stdout()).ok()?;
+    (size.ws_col > 0 && size.ws_row > 0).then_some((size.ws_col, size.ws_row))
+}
+
+/// Reads keys on a thread of its own: it waits in the kernel until the process ends.
+fn read_keys() -> mpsc::UnboundedReceiver<u8> {
+    let (sender, receiver) = mpsc::unbounded_channel();
+    std::thread::spawn(move || {
+        let mut key = [0];
+        while let Ok(1) = std::io::stdin().lock().read(&mut key) {
+            if sender.send(key[0]).is_err() {
+                break;
+            }
+        }
+    });
+    receiver
+}

@@ -1,0 +1,231 @@
+//! Every word that is printed passes through here.
+//!
+//! The law: what was asked for goes to standard output, everything else to standard error.
+//! Errors begin with `codeout: `, hints with two spaces; both are lower-case sentences without
+//! a full stop. Colours only where there is a terminal that wants them. Text of a peer has been
+//! cleaned before it comes here.
+
+use std::fmt::Display;
+use std::io::{IsTerminal, Write};
+
+use anstyle::{AnsiColor, Style};
+use codeout_protocol::message::DeviceEntry;
+use codeout_protocol::name::clean_text;
+use unicode_width::UnicodeWidthStr;
+
+use crate::failure::Failure;
+
+pub(crate) const BOLD: Style = Style::new().bold();
+pub(crate) const DIM: Style = Style::new().dimmed();
+pub(crate) const RED: Style = AnsiColor::Red.on_default().bold();
+pub(crate) const GREEN: Style = AnsiColor::Green.on_default();
+pub(crate) const YELLOW: Style = AnsiColor::Yellow.on_default();
+
+/// Prints a line to standard output. Whoever reads it may have gone away.
+pub(crate) fn say(line: impl Display) {
+    let _ = writeln!(anstream::stdout(), "{line}");
+}
+
+/// Prints a line to standard error.
+pub(crate) fn note(line: impl Display) {
+    let _ = writeln!(anstream::stderr(), "{line}");
+}
+
+/// Prints a value as one line of JSON.
+pub(crate) fn say_json(value: &impl serde::Serialize) {
+    match serde_json::to_string(value) {
+        Ok(json) => say(json),
+        Err(error) => note(format!("codeout: {error}")),
+    }
+}
+
+/// Prints why a command failed, and what to do next.
+pub(crate) fn report(failure: &Failure) {
+    note(format!("{RED}codeout:{RED:#} {}", failure.error));
+    if let Some(hint) = &failure.hint {
+        for line in hint.lines() {
+            note(format!("  {line}"));
+        }
+    }
+}
+
+/// Asks a question on the terminal that standard input and error are; `None` when they are none,
+/// or the answer ends without a line.
+pub(crate) fn ask(question: &str) -> Option<String> {
+    if !can_ask() {
+        return None;
+    }
+    let mut stderr = anstream::stderr();
+    let _ = write!(stderr, "{question} ");
+    let _ = stderr.flush();
+    let mut answer = String::new();
+    match std::io::stdin().read_line(&mut answer) {
+        Ok(0) | Err(_) => None,
+        Ok(_) => Some(answer.trim().to_owned()),
+    }
+}
+
+/// Whether somebody is there to answer.
+pub(crate) fn can_ask() -> bool {
+    std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+}
+
+/// Asks for yes or no; anything that is neither is asked again.
+pub(crate) fn ask_yes_no(question: &str) -> Option<bool> {
+    loop {
+        match ask(question)?.to_ascii_lowercase().as_str() {
+            "y" | "yes" => return Some(true),
+            "n" | "no" => return Some(false),
+            _ => note("  please answer y or n"),
+        }
+    }
+}
+
+/// How long ago, in one unit: `40s`, `6h`, `2d`.
+pub(crate) fn age(seconds: u64) -> String {
+    const UNITS: [(u64, &str); 4] = [(86_400, "d"), (3_600, "h"), (60, "m"), (1, "s")];
+    let (unit, letter) = UNITS.into_iter().find(|(unit, _)| seconds >= *unit).unwrap_or((1, "s"));
+    format!("{}{letter}", seconds / unit)
+}
+
+/// A countdown: `5:00`.
+pub(crate) fn countdown(seconds: u64) -> String {
+    format!("{}:{:02}", seconds / 60, seconds % 60)
+}
+
+/// Text of a peer, safe to print.
+pub(crate) fn clean(text: &str) -> String {
+    clean_text(text, 256)
+}
+
+/// The allow-list as a table of lines, `now` in seconds since 1970.
+pub(crate) fn device_table(devices: &[DeviceEntry], long: bool, now: u64) -> Vec<String> {
+    table(&devices.iter().map(|device| row(device, long, now)).collect::<Vec<_>>())
+}
+
+/// Rows of as many cells each, in aligned columns.
+pub(crate) fn table(rows: &[Vec<String>]) -> Vec<String> {
+    let columns = rows.first().map_or(0, Vec::len);
+    let widths: Vec<usize> = (0..columns)
+        .map(|column| rows.iter().map(|row| row[column].width()).max().unwrap_or(0))
+        .collect();
+    let line = |row: &Vec<String>| {
+        let mut line = String::new();
+        for (column, cell) in row.iter().enumerate() {
+            line.push_str(cell);
+            if column + 1 < columns {
+                let gap = if column == 0 { 3 } else { 4 };
+                line.push_str(&" ".repeat(widths[column] - cell.width() + gap));
+            }
+        }
+        line.trim_end().to_owned()
+    };
+    rows.iter().map(line).collect()
+}
+
+fn row(device: &DeviceEntry, long: bool, now: u64) -> Vec<String> {
+    let paired = format!("paired {} ago", age(now.saturating_sub(device.paired_at)));
+    let mut row = vec![clean(&device.name)];
+    if long {
+        row.push(clean(&device.id));
+    }
+    row.push(paired);
+    row.push(state(device, now).to_owned());
+    if long {
+        row.push(match (device.connected, device.last_seen) {
+            (true, _) => "connected".to_owned(),
+            (false, Some(at)) => format!("seen {} ago", age(now.saturating_sub(at))),
+            (false, None) => "never seen".to_owned(),
+        });
+    }
+    row.push(limits(device, now, long));
+    row
+}
+
+/// The word for how a device's pairing is.
+pub(crate) fn state(device: &DeviceEntry, now: u64) -> &'static str {
+    if device.limits.expired(now) {
+        "expired"
+    } else if device.unfinished {
+        "pairing"
+    } else {
+        "active"
+    }
+}
+
+fn limits(device: &DeviceEntry, now: u64, long: bool) -> String {
+    let mut words = Vec::new();
+    if device.limits.watch_only {
+        words.push("watch only".to_owned());
+    }
+    if let Some(at) = device.limits.expires_at.filter(|at| *at > now) {
+        words.push(format!("{} left", age(at - now)));
+    }
+    if device.this && long {
+        words.push("this device".to_owned());
+    }
+    words.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use codeout_protocol::message::Limits;
+
+    fn device(name: &str, ago: u64) -> DeviceEntry {
+        DeviceEntry {
+            id: "k3f9a2c1".to_owned(),
+            name: name.to_owned(),
+            paired_at: 1_000_000 - ago,
+            last_seen: None,
+            connected: false,
+            unfinished: false,
+            limits: Limits::default(),
+            this: false,
+        }
+    }
+
+    #[test]
+    fn the_list_is_the_one_on_the_page() {
+        let devices = [device("phone-15", 2 * 86_400), device("work-laptop", 6 * 3_600 + 59)];
+        assert_eq!(
+            device_table(&devices, false, 1_000_000),
+            [
+                "phone-15      paired 2d ago    active",
+                "work-laptop   paired 6h ago    active",
+            ]
+        );
+    }
+
+    #[test]
+    fn wide_names_keep_the_columns() {
+        let devices = [device("東京", 1), device("phone", 1)];
+        assert_eq!(
+            device_table(&devices, false, 1_000_000),
+            ["東京    paired 1s ago    active", "phone   paired 1s ago    active"]
+        );
+    }
+
+    #[test]
+    fn limits_and_states_are_told() {
+        let mut guest = device("guest", 60);
+        guest.limits = Limits { watch_only: true, expires_at: Some(1_007_200) };
+        assert_eq!(
+            device_table(&[guest.clone()], false, 1_000_000),
+            ["guest   paired 1m ago    active    watch only, 2h left"]
+        );
+        assert_eq!(
+            device_table(&[guest], false, 1_007_200),
+            ["guest   paired 2h ago    expired    watch only"]
+        );
+    }
+
+    #[test]
+    fn times_are_in_one_unit() {
+        for (seconds, text) in [(0, "0s"), (59, "59s"), (60, "1m"), (7_199, "1h"), (86_400, "1d")] {
+            assert_eq!(age(seconds), text);
+        }
+        assert_eq!(countdown(300), "5:00");
+        assert_eq!(countdown(61), "1:01");
+    }
+}
