@@ -10,6 +10,16 @@ pub(crate) fn thread_cpu() -> Duration {
     Duration::new(time.tv_sec.cast_unsigned(), u32::try_from(time.tv_nsec).unwrap_or(0))
 }
 
+/// A time in milliseconds.
+pub(crate) fn millis(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e3
+}
+
+/// A time in microseconds.
+pub(crate) fn micros(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e6
+}
+
 /// The median; sorts.
 pub(crate) fn median(values: &mut [f64]) -> f64 {
     quantile(values, 0.5)
@@ -19,6 +29,11 @@ pub(crate) fn median(values: &mut [f64]) -> f64 {
 pub(crate) fn quantile(values: &mut [f64], part: f64) -> f64 {
     values.sort_unstable_by(f64::total_cmp);
     values[((values.len() - 1) as f64 * part).round() as usize]
+}
+
+#[allow(clippy::print_stderr)] // a benchmark prints
+pub(crate) fn complain(text: &str) {
+    eprintln!("{text}");
 }
 
 /// What is printed; goals are summed up at the end.

@@ -11,7 +11,7 @@
 //!
 //! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
 //! let name = Name::clean("desk").ok_or("no name")?;
-//! let config = Config::new("/home/me/.codeout".into(), "/home/me".into(), name);
+//! let config = Config::new("codeout-home".into(), ".".into(), name);
 //! let daemon = Daemon::open(config).await?;
 //! let mut events = daemon.events();
 //! let offer = daemon.offer(OfferLimits::default());

@@ -308,3 +308,7 @@ async fn work(shared: &Shared, mut chores: mpsc::UnboundedReceiver<Chore>) {
         };
     }
 }
+
+#[cfg(test)]
+#[path = "connection_tests.rs"]
+mod tests;

@@ -20,7 +20,7 @@
 //! use codeout_protocol::name::Name;
 //!
 //! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
-//! let profiles = Profiles::open("/home/me/.local/share/codeout/daemons.json".as_ref())?;
+//! let profiles = Profiles::open("codeout-home/daemons.json".as_ref())?;
 //!
 //! // Once, with what the daemon's QR says.
 //! let request = PairRequest {
@@ -53,10 +53,12 @@
 //! ```
 
 mod backoff;
+mod blocking;
 mod connect;
 mod connection;
 mod error;
 mod line;
+mod outcome;
 mod pairing;
 mod profiles;
 mod reader;
@@ -71,7 +73,7 @@ pub use connection::Connection;
 pub use error::{
     Broken, Closed, ConnectError, FindError, InputError, PairError, RequestFailed, StoreError,
 };
-pub use pairing::{How, PairOutcome, PairProgress, PairRequest, Paired, Unconfirmed};
-pub use pairing::pair;
+pub use outcome::{PairOutcome, Paired, Unconfirmed};
+pub use pairing::{How, PairProgress, PairRequest, pair};
 pub use profiles::{Profile, Profiles, State};
 pub use session::{OutputBytes, Session, SessionInput, SessionOutput, SessionReader};

@@ -8,17 +8,17 @@ use std::time::Duration;
 use codeout_protocol::address::Address;
 use codeout_protocol::code::Code;
 use codeout_protocol::error::{Alert, Error as ProtocolError, Refusal};
-use codeout_protocol::fingerprint::{Fingerprint, OutOfMemory};
+use codeout_protocol::fingerprint::Fingerprint;
 use codeout_protocol::link::Link;
-use codeout_protocol::message::Request;
 use codeout_protocol::name::Name;
 use codeout_protocol::pairing::{self as protocol, AwaitP4, DaemonProved, DevicePairing};
 use codeout_protocol::sodium::{KeyPair, PublicKey};
 
 use crate::backoff::Backoff;
-use crate::connect;
+use crate::blocking::{fingerprint, on_disk};
 use crate::connection::Connection;
-use crate::error::{Broken, ConnectError, PairError, RequestFailed, StoreError};
+use crate::error::{ConnectError, PairError, StoreError};
+use crate::outcome::{Landed, PairOutcome, discard, finish};
 use crate::profiles::{self, Profile, Profiles, State};
 use crate::transport::{self, ANSWER_TIME, NoMessage, Socket};
 
@@ -33,12 +33,6 @@ const BUSY: Backoff = Backoff {
     first: Duration::from_millis(600),
     longest: Duration::from_secs(2),
     patience: Some(Duration::from_secs(30)),
-};
-/// When it is to be found out whether the pairing succeeded.
-const RECOVERY: Backoff = Backoff {
-    first: Duration::from_millis(600),
-    longest: Duration::from_secs(2),
-    patience: Some(Duration::from_secs(5)),
 };
 
 /// What to pair with, and as whom.
@@ -106,24 +100,6 @@ pub enum PairProgress {
     Recovering,
 }
 
-/// What came of a pairing.
-#[derive(Debug)]
-pub enum PairOutcome {
-    /// Both ends know each other.
-    Paired(Paired),
-    /// The user is to compare the fingerprints.
-    Confirm(Unconfirmed),
-}
-
-/// A finished pairing.
-#[derive(Debug)]
-pub struct Paired {
-    /// The connection to the daemon.
-    pub connection: Connection,
-    /// What is now stored of it.
-    pub profile: Profile,
-}
-
 /// Pairs with a daemon.
 ///
 /// A pairing that an earlier call left unfinished, because the link broke or the process died,
@@ -151,14 +127,6 @@ struct Pairing<'a> {
     on_progress: &'a mut (dyn FnMut(PairProgress) + Send),
 }
 
-/// What became of a pairing whose last message was sent.
-enum Landed {
-    /// It arrived.
-    Yes(PairOutcome),
-    /// The daemon says that it never did.
-    No(Profile),
-}
-
 impl Pairing<'_> {
     async fn run(mut self) -> Result<PairOutcome, PairError> {
         self.refuse_known().await?;
@@ -168,30 +136,33 @@ impl Pairing<'_> {
             }
         }
         let mut lost = Vec::new();
-        let mut result = Err(ConnectError::Cut.into());
-        for _ in 0..ROUNDS {
-            result = match self.begin().await {
-                Ok(Landed::Yes(outcome)) => return Ok(outcome),
-                Ok(Landed::No(profile)) => {
-                    lost.push(profile);
-                    Err(ConnectError::Cut.into())
+        let result = match self.rounds(&mut lost).await {
+            // A message that was thought lost may have arrived late.
+            Err(PairError::Refused(Refusal::AlreadyUsed)) => self.arrived_late(&lost).await,
+            result => result,
+        };
+        match &result {
+            Ok(_) => {}
+            // The next call looks again.
+            Err(PairError::Connect(error)) if error.may_pass() => {}
+            Err(_) => {
+                for profile in lost {
+                    discard(&self.profiles, &profile).await?;
                 }
-                // A message that was thought lost may have arrived late.
-                Err(PairError::Refused(Refusal::AlreadyUsed)) if !lost.is_empty() => {
-                    self.arrived_late(&lost).await
-                }
-                Err(error) => Err(error),
-            };
-            if !matches!(result, Err(PairError::Connect(ConnectError::Cut))) {
-                break;
-            }
-        }
-        if result.is_err() {
-            for profile in lost {
-                discard(&self.profiles, &profile).await?;
             }
         }
         result
+    }
+
+    /// Pairs, and pairs again when the last message was lost.
+    async fn rounds(&mut self, lost: &mut Vec<Profile>) -> Result<PairOutcome, PairError> {
+        for _ in 0..ROUNDS {
+            match self.begin().await? {
+                Landed::Yes(outcome) => return Ok(outcome),
+                Landed::No(profile) => lost.push(profile),
+            }
+        }
+        Err(ConnectError::Cut.into())
     }
 
     async fn refuse_known(&self) -> Result<(), PairError> {
@@ -228,9 +199,10 @@ impl Pairing<'_> {
         if profile.state == State::Unconfirmed {
             let key = profile.credentials.daemon_key;
             profile.state = match self.check(&key).await {
+                // It was never confirmed. What answers now is checked in its turn.
                 Err(PairError::FingerprintDiffers) => {
                     discard(&self.profiles, &profile).await?;
-                    return Err(PairError::FingerprintDiffers);
+                    return Ok(None);
                 }
                 checked => checked?,
             };
@@ -375,150 +347,4 @@ async fn prove(how: &How) -> Result<(Socket, DaemonProved), PairError> {
         error => ConnectError::from_handshake(error, address, true).into(),
     })?;
     Ok((socket, proved))
-}
-
-/// Finishes a pairing as far as it can be without the user: over `connection`, or else, and when
-/// that breaks, over a new one.
-async fn finish(
-    profiles: &Profiles,
-    mut profile: Profile,
-    mut connection: Option<Connection>,
-) -> Result<Landed, PairError> {
-    if profile.fingerprint.is_none() {
-        let fingerprint = fingerprint(&profile.credentials.daemon_key).await;
-        profile.fingerprint = match profile.state {
-            State::Unconfirmed => Some(fingerprint?),
-            // Nobody has to compare it.
-            State::Pending | State::Paired => fingerprint.ok(),
-        };
-    }
-    let mut delays = RECOVERY.delays();
-    loop {
-        let attempt = match connection.take() {
-            Some(connection) => Ok(connection),
-            None => connect::attempt(&profile.address, &profile.credentials).await,
-        };
-        let error = match attempt {
-            Ok(connection) if profile.state == State::Unconfirmed => {
-                let profiles = profiles.clone();
-                let fingerprint = profile.fingerprint.ok_or(OutOfMemory)?;
-                let unconfirmed = Unconfirmed { profiles, profile, fingerprint, connection };
-                return Ok(Landed::Yes(PairOutcome::Confirm(unconfirmed)));
-            }
-            Ok(connection) => match ping(&connection).await {
-                Ok(()) => {
-                    let name = connection.welcome().daemon.clone();
-                    let finished = move |profiles: &Profiles| profiles.finish(profile, &name);
-                    let profile = on_disk(profiles, finished).await?;
-                    let paired = Paired { connection, profile };
-                    return Ok(Landed::Yes(PairOutcome::Paired(paired)));
-                }
-                Err(error) => error,
-            },
-            Err(ConnectError::Refused(Refusal::NotPaired)) => return Ok(Landed::No(profile)),
-            Err(error) => error,
-        };
-        let Some(wait) = error.may_pass().then(|| delays.next()).flatten() else {
-            return Err(error.into());
-        };
-        tokio::time::sleep(wait).await;
-    }
-}
-
-/// The first record of this device, which tells the daemon that the pairing is finished.
-async fn ping(connection: &Connection) -> Result<(), ConnectError> {
-    match tokio::time::timeout(ANSWER_TIME, connection.request(Request::Ping)).await {
-        Ok(Ok(_)) => Ok(()),
-        Ok(Err(RequestFailed::Closed(_))) => Err(ConnectError::Cut),
-        Ok(Err(_)) => Err(ConnectError::Protocol(Broken::Unexpected)),
-        Err(_) => Err(ConnectError::TimedOut),
-    }
-}
-
-/// A pairing by a typed code that the daemon accepted, and whose fingerprint the user is to
-/// compare. Nothing of the daemon's is shown before that, and nothing is sent to it.
-///
-/// Dropped, it stays unfinished: [`pair`] with the same address takes it up.
-#[derive(Debug)]
-pub struct Unconfirmed {
-    profiles: Profiles,
-    profile: Profile,
-    fingerprint: Fingerprint,
-    connection: Connection,
-}
-
-impl Unconfirmed {
-    /// What the daemon must show too.
-    pub fn fingerprint(&self) -> Fingerprint {
-        self.fingerprint
-    }
-
-    /// The user says that the fingerprints match.
-    ///
-    /// # Errors
-    /// [`PairError::Refused`] with `NotPaired` when the daemon no longer knows this device (it
-    /// took longer than the offer lived): nothing is kept. Anything else leaves a pairing that
-    /// [`pair`] takes up, without asking for the fingerprint again.
-    pub async fn confirm(self) -> Result<Paired, PairError> {
-        let Unconfirmed { profiles, profile, connection, .. } = self;
-        // Whatever breaks from here on, the user is not asked again.
-        let confirmed = Profile { state: State::Pending, ..profile };
-        let profile = on_disk(&profiles, move |profiles| profiles.put(confirmed)).await?;
-        match finish(&profiles, profile, Some(connection)).await? {
-            Landed::Yes(PairOutcome::Paired(paired)) => Ok(paired),
-            // Cannot be: the profile is no longer unconfirmed.
-            Landed::Yes(PairOutcome::Confirm(_)) => {
-                Err(ConnectError::Protocol(Broken::Unexpected).into())
-            }
-            Landed::No(profile) => {
-                discard(&profiles, &profile).await?;
-                Err(PairError::Refused(Refusal::NotPaired))
-            }
-        }
-    }
-
-    /// The user says that the fingerprints differ: someone else answers at that address.
-    /// Forgets everything of this pairing and hangs up without having sent a record.
-    ///
-    /// # Errors
-    /// The profile could not be removed.
-    pub async fn differ(self) -> Result<(), StoreError> {
-        let Unconfirmed { profiles, profile, connection, .. } = self;
-        drop(connection);
-        discard(&profiles, &profile).await
-    }
-}
-
-async fn discard(profiles: &Profiles, profile: &Profile) -> Result<(), StoreError> {
-    let key = profile.credentials.device.public;
-    on_disk(profiles, move |profiles| profiles.discard(&key)).await
-}
-
-/// Runs `work` where it may block.
-async fn on_disk<T: Send + 'static>(
-    profiles: &Profiles,
-    work: impl FnOnce(&Profiles) -> Result<T, StoreError> + Send + 'static,
-) -> Result<T, StoreError> {
-    let profiles = profiles.clone();
-    let path = profiles.path().to_owned();
-    match tokio::task::spawn_blocking(move || work(&profiles)).await {
-        Ok(result) => result,
-        Err(error) => match error.try_into_panic() {
-            Ok(panic) => std::panic::resume_unwind(panic),
-            // The runtime shuts down.
-            Err(error) => Err(StoreError::Unwritable { path, source: error.into() }),
-        },
-    }
-}
-
-async fn fingerprint(key: &PublicKey) -> Result<Fingerprint, OutOfMemory> {
-    let key = *key;
-    match tokio::task::spawn_blocking(move || Fingerprint::of(&key)).await {
-        Ok(result) => result,
-        Err(error) => match error.try_into_panic() {
-            Ok(panic) => std::panic::resume_unwind(panic),
-            // The runtime shuts down: nobody will see what this says.
-            Err(_) => Err(OutOfMemory),
-        },
-    }
 }

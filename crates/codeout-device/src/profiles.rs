@@ -207,10 +207,9 @@ fn position(profiles: &[Profile], select: Option<&str>) -> Result<usize, FindErr
     if let Some(name) = select {
         let exact = profiles.iter().position(|profile| profile.name == name);
         let like = || profiles.iter().position(|profile| same_name(&profile.name, name));
-        return exact.or_else(like).ok_or_else(|| FindError::Unknown {
-            name: name.to_owned(),
-            known: names(),
-        });
+        return exact
+            .or_else(like)
+            .ok_or_else(|| FindError::Unknown { name: name.to_owned(), known: names() });
     }
     let mut paired = profiles.iter().enumerate().filter(|(_, one)| one.state == State::Paired);
     match (profiles, paired.next(), paired.next()) {
@@ -227,4 +226,4 @@ pub(crate) fn now() -> u64 {
 
 #[cfg(test)]
 #[path = "profiles_tests.rs"]
-mod tests;
+pub(crate) mod tests;

@@ -116,9 +116,7 @@ impl Socket {
 
 /// What both ends of the WebSocket are held to.
 pub(crate) fn websocket_config() -> WebSocketConfig {
-    WebSocketConfig::default()
-        .max_message_size(Some(MAX_MESSAGE))
-        .max_frame_size(Some(MAX_MESSAGE))
+    WebSocketConfig::default().max_message_size(Some(MAX_MESSAGE)).max_frame_size(Some(MAX_MESSAGE))
 }
 
 /// Dials the WebSocket at `address`.
@@ -200,7 +198,10 @@ fn refused(address: &Address, error: WsError) -> ConnectError {
             // A daemon that is full, or a tunnel whose daemon is away.
             if busy.contains(&status) {
                 let text = format!("the server there answers {status}");
-                return unreachable(address, io::Error::new(io::ErrorKind::ConnectionRefused, text));
+                return unreachable(
+                    address,
+                    io::Error::new(io::ErrorKind::ConnectionRefused, text),
+                );
             }
             not_codeout(address, format!("it answers {status}"))
         }

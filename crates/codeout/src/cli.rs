@@ -11,14 +11,19 @@ use codeout_protocol::name::Name;
 
 const EXIT_CODES: &str = "\
 Exit codes:
-   1  something else failed        10  the daemon cannot be reached, or does not run
-   2  the command line is wrong    11  no codeout there, or one of another version
+   1  something else failed
+   2  the command line is wrong
+  10  the daemon cannot be reached, or does not run
+  11  there is no codeout, or one of another version
   12  the pairing code was wrong, used, expired or declined
-  13  this device is not paired    14  the daemon's key or fingerprint is not the expected one
-  15  no such device or daemon     16  a daemon runs already, or its port is taken
-  17  a file is broken             18  too many attempts: try later
+  13  this device is not paired
+  14  the daemon's key or fingerprint is not the expected one
+  15  there is no such device or daemon
+  16  a daemon runs already, or its port is taken
+  17  a file is broken
+  18  too many attempts: try later
   19  the connection was cut
-`codeout attach` hands on the exit status of the shell; its own failures are those above.";
+`codeout attach` hands on the exit status of the shell.";
 
 /// Reach the terminals of your own computer from your other devices, end-to-end encrypted.
 ///
@@ -57,7 +62,7 @@ pub(crate) struct DaemonArgs {
     pub(crate) name: Option<Name>,
 
     /// Ask here before a device gets in
-    #[arg(long, env = "CODEOUT_CONFIRM")]
+    #[arg(long, env = "CODEOUT_CONFIRM", value_parser = clap::builder::BoolishValueParser::new())]
     pub(crate) confirm: bool,
 }
 

@@ -46,20 +46,12 @@ pub(crate) fn picture(text: &str) -> Option<QrPicture> {
     // Level L: a screen is neither torn nor dirty, and larger modules help a camera more.
     let code = (1..=40).map(Version::Normal).find_map(|version| {
         let mut bits = Bits::new(version);
-        bits.push_segments(text, segments(text, version).into_iter())
-            .ok()?;
+        bits.push_segments(text, segments(text, version).into_iter()).ok()?;
         bits.push_terminator(EcLevel::L).ok()?;
         QrCode::with_bits(bits, EcLevel::L).ok()
     })?;
     let side = u16::try_from(code.width()).ok()?;
-    Some(QrPicture {
-        dark: code
-            .into_colors()
-            .iter()
-            .map(|&c| c == Color::Dark)
-            .collect(),
-        side,
-    })
+    Some(QrPicture { dark: code.into_colors().iter().map(|&c| c == Color::Dark).collect(), side })
 }
 
 /// Lays the picture and `text` out in a terminal of `columns` by `rows`, of which the last row
@@ -110,14 +102,11 @@ pub(crate) fn beside(
 fn below(picture: &QrPicture, text: &[String], columns: u16, rows: u16) -> Option<Vec<String>> {
     let rows = usize::from(rows.checked_sub(1)?);
     let text = wrapped(text, columns)?;
-    QUIET
-        .rev()
-        .filter(|&quiet| picture.width(quiet) <= columns)
-        .find_map(|quiet| {
-            let mut lines = picture.lines(quiet);
-            lines.extend_from_slice(&text);
-            (lines.len() <= rows).then_some(lines)
-        })
+    QUIET.rev().filter(|&quiet| picture.width(quiet) <= columns).find_map(|quiet| {
+        let mut lines = picture.lines(quiet);
+        lines.extend_from_slice(&text);
+        (lines.len() <= rows).then_some(lines)
+    })
 }
 
 impl QrPicture {
@@ -167,11 +156,7 @@ impl QrPicture {
 
     /// Whether a module is dark, counted from the quiet zone's corner.
     fn is_dark(&self, x: u16, y: u16, quiet: u16) -> bool {
-        let inside = |at: u16| {
-            at.checked_sub(quiet)
-                .filter(|&at| at < self.side)
-                .map(usize::from)
-        };
+        let inside = |at: u16| at.checked_sub(quiet).filter(|&at| at < self.side).map(usize::from);
         match (inside(x), inside(y)) {
             (Some(x), Some(y)) => self.dark[y * usize::from(self.side) + x],
             _ => false,
@@ -187,12 +172,7 @@ impl QrPicture {
 /// decides for itself: alone it takes its own header and one for the bytes on either side; as
 /// bytes it joins with those, under one header.
 fn segments(text: &[u8], version: Version) -> Vec<Segment> {
-    let byte_header = Segment {
-        mode: Mode::Byte,
-        begin: 0,
-        end: 0,
-    }
-    .encoded_len(version);
+    let byte_header = Segment { mode: Mode::Byte, begin: 0, end: 0 }.encoded_len(version);
     let mut segments: Vec<Segment> = Vec::new();
     let mut begin = 0;
     for run in text.chunk_by(|&a, &b| is_alphanumeric(a) == is_alphanumeric(b)) {
@@ -220,11 +200,8 @@ fn is_alphanumeric(byte: u8) -> bool {
 
 /// `text` in lines of at most `columns` characters, or `None` if that is too narrow to read.
 fn wrapped(text: &[String], columns: u16) -> Option<Vec<String>> {
-    (columns >= NARROWEST).then(|| {
-        text.iter()
-            .flat_map(|line| wrapped_line(line, usize::from(columns)))
-            .collect()
-    })
+    (columns >= NARROWEST)
+        .then(|| text.iter().flat_map(|line| wrapped_line(line, usize::from(columns))).collect())
 }
 
 fn wrapped_line(line: &str, columns: usize) -> Vec<String> {
@@ -247,10 +224,7 @@ fn wrapped_line(line: &str, columns: usize) -> Vec<String> {
             space = false;
         }
     }
-    lines
-        .iter()
-        .map(|line| format!("{indentation}{line}").trim_end().to_owned())
-        .collect()
+    lines.iter().map(|line| format!("{indentation}{line}").trim_end().to_owned()).collect()
 }
 
 /// Where a word may be cut: nowhere if it fits on a line, else behind an address's punctuation,
@@ -262,10 +236,7 @@ fn pieces(word: &str, room: usize) -> Vec<String> {
     word.split_inclusive(['.', ':', '-', '/'])
         .flat_map(|piece| {
             let piece: Vec<char> = piece.chars().collect();
-            piece
-                .chunks(room)
-                .map(|part| part.iter().collect())
-                .collect::<Vec<String>>()
+            piece.chunks(room).map(|part| part.iter().collect()).collect::<Vec<String>>()
         })
         .collect()
 }

@@ -26,10 +26,7 @@ fn read(picture: &QrPicture, quiet: u16, scale: usize) -> Option<String> {
         picture.is_dark(module(x), module(y), quiet)
     });
     let grids = image.detect_grids();
-    grids
-        .first()
-        .and_then(|grid| grid.decode().ok())
-        .map(|(_, text)| text)
+    grids.first().and_then(|grid| grid.decode().ok()).map(|(_, text)| text)
 }
 
 #[test]
@@ -57,11 +54,7 @@ fn only_what_must_be_is_in_byte_mode() {
     let (base, fragment) = text.split_once('#').unwrap();
     assert_eq!(
         modes,
-        [
-            (Mode::Alphanumeric, base),
-            (Mode::Byte, "#"),
-            (Mode::Alphanumeric, fragment)
-        ]
+        [(Mode::Alphanumeric, base), (Mode::Byte, "#"), (Mode::Alphanumeric, fragment)]
     );
 }
 
@@ -127,17 +120,10 @@ proptest! {
 
 #[test]
 fn every_quiet_zone_reads_back() {
-    for base in [
-        "HTTP://LOCALHOST:8400",
-        "HTTP://[FD7A:115C:A1E0:AB12:4843:CD96:6258:B240]:8400",
-    ] {
+    for base in ["HTTP://LOCALHOST:8400", "HTTP://[FD7A:115C:A1E0:AB12:4843:CD96:6258:B240]:8400"] {
         let text = link(base);
         for quiet in QUIET {
-            assert_eq!(
-                read(&picture(&text).unwrap(), quiet, 3),
-                Some(text.clone()),
-                "{quiet}"
-            );
+            assert_eq!(read(&picture(&text).unwrap(), quiet, 3), Some(text.clone()), "{quiet}");
         }
     }
 }
@@ -150,13 +136,9 @@ fn the_quiet_zone_shrinks_only_where_it_must() {
         Some(page.len())
     };
     let short = "HTTP://192.168.100.200:8400";
-    for (rows, drawn) in [
-        (24, Some(21)),
-        (22, Some(21)),
-        (21, Some(20)),
-        (20, Some(19)),
-        (19, None),
-    ] {
+    for (rows, drawn) in
+        [(24, Some(21)), (22, Some(21)), (21, Some(20)), (20, Some(19)), (19, None)]
+    {
         assert_eq!(rows_of(short, rows), drawn, "{rows} rows");
     }
     let ipv6 = "HTTP://[FD7A:115C:A1E0:AB12:4843:CD96:6258:B240]:8400";
@@ -178,10 +160,7 @@ fn a_host_of_110_characters_is_the_longest_for_80_by_24() {
 #[test]
 fn text_goes_below_in_a_narrow_and_high_terminal() {
     let picture = picture(&link("HTTP://LOCALHOST:8400")).unwrap();
-    let text = lines(&[
-        "pair a device: scan the QR, or type this code",
-        "  K7QM-3FBR-9TZX",
-    ]);
+    let text = lines(&["pair a device: scan the QR, or type this code", "  K7QM-3FBR-9TZX"]);
     assert!(beside(&picture, &text, 45, 40).is_none());
     let page = page(&picture, &text, 45, 40).unwrap();
     assert_eq!(page[21..], text);
@@ -192,10 +171,7 @@ fn too_small_is_said_not_drawn() {
     let picture = picture(&link("HTTP://LOCALHOST:8400")).unwrap();
     let text = lines(&["  K7QM-3FBR-9TZX"]);
     for (columns, rows) in [(0, 0), (80, 0), (80, 1), (80, 19), (36, 100), (0, 24)] {
-        assert!(
-            page(&picture, &text, columns, rows).is_none(),
-            "{columns}x{rows}"
-        );
+        assert!(page(&picture, &text, columns, rows).is_none(), "{columns}x{rows}");
     }
 }
 
@@ -222,10 +198,7 @@ fn long_lines_wrap_where_a_reader_expects_it() {
         (
             "codeout -> http://[fd7a:115c:a1e0:ab12:4843:cd96:6258:b240]:8400",
             34,
-            &[
-                "codeout -> http://[fd7a:115c:a1e0:",
-                "ab12:4843:cd96:6258:b240]:8400",
-            ],
+            &["codeout -> http://[fd7a:115c:a1e0:", "ab12:4843:cd96:6258:b240]:8400"],
         ),
         ("abcdefghijkl", 5, &["abcde", "fghij", "kl"]),
         ("", 20, &[""]),

@@ -16,36 +16,11 @@ const WHITE: Colour = Colour::Palette(231);
 /// Common shapes of a cell: even, odd, higher than wide by more than two, and with room between
 /// the lines that half blocks do not fill, below them or above.
 const FONTS: [Font; 5] = [
-    Font {
-        width: 8,
-        height: 16,
-        above: 0,
-        below: 0,
-    },
-    Font {
-        width: 7,
-        height: 15,
-        above: 0,
-        below: 0,
-    },
-    Font {
-        width: 10,
-        height: 22,
-        above: 0,
-        below: 0,
-    },
-    Font {
-        width: 8,
-        height: 16,
-        above: 0,
-        below: 2,
-    },
-    Font {
-        width: 8,
-        height: 16,
-        above: 2,
-        below: 0,
-    },
+    Font { width: 8, height: 16, above: 0, below: 0 },
+    Font { width: 7, height: 15, above: 0, below: 0 },
+    Font { width: 10, height: 22, above: 0, below: 0 },
+    Font { width: 8, height: 16, above: 0, below: 2 },
+    Font { width: 8, height: 16, above: 2, below: 0 },
 ];
 
 /// Where daemons are: short, long, and of the kind that QR codes like least.
@@ -65,11 +40,8 @@ fn link(address: &str) -> String {
 }
 
 fn page_text(address: &str) -> Vec<String> {
-    let lines = [
-        "pair a device: scan the QR, or type this code",
-        "  K7QM-3FBR-9TZX",
-        "  expires in 5:00",
-    ];
+    let lines =
+        ["pair a device: scan the QR, or type this code", "  K7QM-3FBR-9TZX", "  expires in 5:00"];
     let mut text = vec![format!("codeout -> {address}")];
     text.extend(lines.map(str::to_owned));
     text
@@ -91,15 +63,8 @@ fn show(terminal: &Terminal, lines: &[String]) -> Screen {
 
 /// All text to the right of the picture, without its spaces.
 fn text_beside(screen: &Screen) -> String {
-    let width = screen.rows[0]
-        .iter()
-        .take_while(|cell| cell.background == WHITE)
-        .count();
-    let shown = screen
-        .rows
-        .iter()
-        .flat_map(|row| &row[width..])
-        .map(|cell| cell.character);
+    let width = screen.rows[0].iter().take_while(|cell| cell.background == WHITE).count();
+    let shown = screen.rows.iter().flat_map(|row| &row[width..]).map(|cell| cell.character);
     without_spaces(&shown.collect::<String>())
 }
 
@@ -114,11 +79,7 @@ fn rqrr(picture: &Picture) -> Vec<String> {
             picture.luma[y * picture.width + x]
         });
     let grids = image.detect_grids();
-    grids
-        .iter()
-        .filter_map(|grid| grid.decode().ok())
-        .map(|(_, text)| text)
-        .collect()
+    grids.iter().filter_map(|grid| grid.decode().ok()).map(|(_, text)| text).collect()
 }
 
 /// What zbarimg reads, where it is installed.
@@ -127,9 +88,7 @@ fn zbarimg(picture: &Picture) -> Option<Vec<String>> {
     let file = directory.path().join("screen.pgm");
     fs::write(&file, picture.pgm()).expect("the picture's file");
     let mut command = Command::new("zbarimg");
-    command
-        .args(["--quiet", "--raw", "-Sdisable", "-Sqrcode.enable"])
-        .arg(file);
+    command.args(["--quiet", "--raw", "-Sdisable", "-Sqrcode.enable"]).arg(file);
     match command.output() {
         Ok(output) => {
             let text = String::from_utf8(output.stdout).expect("links are ASCII");
@@ -160,11 +119,7 @@ fn readers_read_every_address_from_80_by_24() {
         let screen = show(&terminal, &page(address, 80, 24));
         assert_reads(&screen, &link(address));
         // Nothing has been cut, scrolled away or wrapped by the terminal.
-        assert_eq!(
-            text_beside(&screen),
-            without_spaces(&page_text(address).concat()),
-            "{address}"
-        );
+        assert_eq!(text_beside(&screen), without_spaces(&page_text(address).concat()), "{address}");
     }
 }
 
@@ -203,10 +158,7 @@ fn every_cell_of_the_picture_sets_both_colours_and_no_other_does() {
                 };
                 assert!(expected.contains(&colours), "column {x}, row {y}: {cell:?}");
                 assert!(!cell.reverse, "column {x}, row {y}: {cell:?}");
-                assert!(
-                    !inside || code || cell.character == ' ',
-                    "column {x}, row {y}: {cell:?}"
-                );
+                assert!(!inside || code || cell.character == ' ', "column {x}, row {y}: {cell:?}");
             }
         }
     }
@@ -218,7 +170,9 @@ fn it_stands_out_from_whatever_was_left_switched_on() {
     let address = ADDRESSES[1];
     let mut lines = page(address, 80, 24);
     lines.insert(0, "\x1b[7;31;42mleft on".to_owned());
-    assert_reads(&show(&terminal, &lines), &link(address));
+    let screen = show(&terminal, &lines);
+    assert!(screen.rows[1..].iter().flatten().all(|cell| !cell.reverse));
+    assert_reads(&screen, &link(address));
 }
 
 /// Shows that the tests above can fail: a picture that leaves its colours to the theme.
@@ -234,10 +188,7 @@ fn without_colours_of_its_own_a_dark_theme_would_spoil_it() {
         })
         .collect();
     let screen = show(&terminal, &bare);
-    assert_eq!(
-        rqrr(&screen.picture(Theme::Light, FONTS[0])),
-        [link(address)]
-    );
+    assert_eq!(rqrr(&screen.picture(Theme::Light, FONTS[0])), [link(address)]);
     assert_eq!(rqrr(&screen.picture(Theme::Dark, FONTS[0])), [""; 0]);
 }
 
@@ -250,8 +201,7 @@ fn readers_read_it_where_there_are_eight_colours() {
     let skipping: Vec<String> = lines
         .iter()
         .map(|line| {
-            line.replace("\x1b[38;5;16;48;5;231m", "")
-                .replace("\x1b[38;5;231;48;5;16m", "")
+            line.replace("\x1b[38;5;16;48;5;231m", "").replace("\x1b[38;5;231;48;5;16m", "")
         })
         .collect();
     assert_ne!(skipping, lines);

@@ -68,7 +68,8 @@ pub(crate) async fn run(args: AttachArgs, home: &Home) -> Result<ExitCode, Failu
             Ok(ExitCode::from(128 | signal))
         }
         End::Left => {
-            ui::note(format!("left {}; the session has ended", profile.name));
+            // Behind whatever the program left on the line.
+            ui::note(format!("\nleft {}; the session has ended", profile.name));
             Ok(ExitCode::SUCCESS)
         }
         End::Failed(failure) => Err(failure),

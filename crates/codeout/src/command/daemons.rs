@@ -17,6 +17,19 @@ pub(crate) fn profiles(home: &Home) -> Result<Profiles, Failure> {
     Profiles::open(&path).map_err(|error| device_words::store_error(&error))
 }
 
+/// The name of the one daemon that can be meant on a machine that has never run its own.
+pub(crate) fn only(home: &Home) -> Result<Option<String>, Failure> {
+    if home.daemon().join("identity").exists() {
+        return Ok(None);
+    }
+    let mut list = profiles(home)?.list().map_err(|error| device_words::store_error(&error))?;
+    list.retain(|profile| profile.state == State::Paired);
+    Ok(match list.as_slice() {
+        [only] => Some(only.name.clone()),
+        _ => None,
+    })
+}
+
 #[derive(Serialize)]
 struct DaemonJson {
     name: String,

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::cli::{DevicesArgs, DevicesCommand};
 use crate::command::local::Local;
-use crate::command::{remote, words};
+use crate::command::{daemons, remote, words};
 use crate::failure::Failure;
 use crate::home::Home;
 use crate::ui;
@@ -24,7 +24,13 @@ pub(crate) async fn run(args: DevicesArgs, home: &Home) -> Result<(), Failure> {
     if let Some(daemon) = &args.on {
         return remote::devices(home, daemon, &args).await;
     }
-    let local = Local::find(home).await?.ok_or_else(words::not_running)?;
+    let Some(local) = Local::find(home).await? else {
+        // A machine that is a device only: there is one list that can be meant.
+        return match daemons::only(home)? {
+            Some(daemon) => remote::devices(home, &daemon, &args).await,
+            None => Err(words::not_running()),
+        };
+    };
     match &args.command {
         None => show(&local.devices().await?, &args),
         Some(DevicesCommand::Revoke { device }) => revoked(&local.revoke(device).await?),

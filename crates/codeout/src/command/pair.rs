@@ -9,7 +9,7 @@ use codeout_protocol::message::OfferEntry;
 use serde::Serialize;
 
 use crate::cli::PairArgs;
-use crate::command::{remote, words};
+use crate::command::{daemons, remote, words};
 use crate::console::Console;
 use crate::failure::{Code, Failure};
 use crate::home::Home;
@@ -42,7 +42,12 @@ pub(crate) async fn run_local(
     limits: OfferLimits,
     json: bool,
 ) -> Result<(), Failure> {
-    let client = Client::connect(&home.daemon()).await.ok_or_else(words::not_running)?;
+    let Some(client) = Client::connect(&home.daemon()).await else {
+        return match daemons::only(home)? {
+            Some(daemon) => remote::offer(home, &daemon, limits, json).await,
+            None => Err(words::not_running()),
+        };
+    };
     let mut remote = client.offer(limits).await.map_err(words::client_error)?;
     if json {
         ui::say_json(&OfferJson { offer: &remote.offer, fingerprint: &remote.fingerprint });

@@ -42,15 +42,7 @@ impl Terminal {
         let (width, height) = (columns.to_string(), rows.to_string());
         succeed(
             tmux(&directory)
-                .args([
-                    "start-server",
-                    ";",
-                    "set-option",
-                    "-g",
-                    "status",
-                    "off",
-                    ";",
-                ])
+                .args(["start-server", ";", "set-option", "-g", "status", "off", ";"])
                 .args(["new-session", "-d", "-x", &width, "-y", &height, "exec cat"]),
         );
 
@@ -71,19 +63,9 @@ impl Terminal {
                 }
             }
         });
-        let terminal = Terminal {
-            columns,
-            rows,
-            directory,
-            watcher,
-            _watcher_input: input,
-            news,
-        };
+        let terminal = Terminal { columns, rows, directory, watcher, _watcher_input: input, news };
         // Its first line says that it is attached: from here on it misses nothing.
-        terminal
-            .news
-            .recv_timeout(PATIENCE)
-            .expect("the watcher attaches");
+        terminal.news.recv_timeout(PATIENCE).expect("the watcher attaches");
         terminal
     }
 
@@ -125,10 +107,7 @@ impl Terminal {
             }
             let left = deadline.saturating_duration_since(Instant::now());
             if self.news.recv_timeout(left).is_err() {
-                panic!(
-                    "the terminal never showed {what:?}, but:\n{}",
-                    self.capture().text()
-                );
+                panic!("the terminal never showed {what:?}, but:\n{}", self.capture().text());
             }
         }
     }
@@ -148,14 +127,9 @@ impl Drop for Terminal {
 
 fn tmux(directory: &TempDir) -> Command {
     let mut command = Command::new("tmux");
-    command
-        .args(["-u", "-f", "/dev/null", "-S"])
-        .arg(directory.path().join("tmux.sock"));
+    command.args(["-u", "-f", "/dev/null", "-S"]).arg(directory.path().join("tmux.sock"));
     // The tests may themselves be running in a tmux, or where no UTF-8 is set up.
-    command
-        .env_remove("TMUX")
-        .env_remove("TMUX_PANE")
-        .env("LC_ALL", "C.UTF-8");
+    command.env_remove("TMUX").env_remove("TMUX_PANE").env("LC_ALL", "C.UTF-8");
     command
 }
 

@@ -90,11 +90,8 @@ impl Screen {
     /// The screen's characters, without the spaces at the ends of lines.
     pub(crate) fn text(&self) -> String {
         let row_text = |row: &Vec<Cell>| row.iter().map(|cell| cell.character).collect::<String>();
-        let rows: Vec<String> = self
-            .rows
-            .iter()
-            .map(|row| row_text(row).trim_end().to_owned())
-            .collect();
+        let rows: Vec<String> =
+            self.rows.iter().map(|row| row_text(row).trim_end().to_owned()).collect();
         rows.join("\n").trim_end().to_owned()
     }
 
@@ -111,13 +108,13 @@ impl Screen {
             for y in 0..height {
                 for cell in row {
                     let (ink, paper) = cell.lumas(theme);
-                    picture.luma.extend((0..width).map(|x| {
-                        if font.is_ink(cell.character, x, y) {
-                            ink
-                        } else {
-                            paper
-                        }
-                    }));
+                    picture.luma.extend(
+                        (0..width).map(
+                            |x| {
+                                if font.is_ink(cell.character, x, y) { ink } else { paper }
+                            },
+                        ),
+                    );
                 }
             }
         }
@@ -159,11 +156,7 @@ impl Cell {
             Theme::Light => (0x1e, 0xfa),
         };
         let (ink, paper) = (self.foreground.luma(ink), self.background.luma(paper));
-        if self.reverse {
-            (paper, ink)
-        } else {
-            (ink, paper)
-        }
+        if self.reverse { (paper, ink) } else { (ink, paper) }
     }
 }
 
