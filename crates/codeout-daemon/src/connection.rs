@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::io;
 use std::net::IpAddr;
-use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,6 +23,7 @@ use crate::devices::Device;
 use crate::event::Event;
 use crate::outbox::{Outbox, RemoteViewer};
 use crate::requests;
+use crate::shared_stream::SharedStream;
 use crate::session::{self, Program, Session, Size, Violation};
 use crate::state::Shared;
 
@@ -35,14 +35,14 @@ const GONE_AFTER: Duration = Duration::from_secs(90);
 /// device is to be out within 100 ms.
 const LAST_WORD: Duration = Duration::from_millis(40);
 
-/// Serves one WebSocket from its first byte to its last. `socket_fd` is its socket, to be cut
+/// Serves one WebSocket from its first byte to its last. `stream_below` is what it runs over, to be cut
 /// when the device does not take the last word; `unproven` counts it among the connections that
 /// have proved nothing yet, and is dropped when it has.
 pub(crate) async fn serve<P>(
     mut socket: WebSocket,
     shared: Arc<Shared>,
     source: IpAddr,
-    socket_fd: Arc<OwnedFd>,
+    stream_below: SharedStream,
     unproven: P,
 ) {
     let Some(admitted) = admission::admit(&mut socket, &shared, source).await else { return };
@@ -77,13 +77,10 @@ pub(crate) async fn serve<P>(
     if let Some(reason) = reason {
         let closing = FromDaemon::Event(message::Event::Closing { reason });
         if !matches!(tokio::time::timeout(LAST_WORD, outbox.finish(&closing)).await, Ok(Ok(()))) {
-            // What is still in the socket's buffer goes no further.
-            let reset = rustix::net::sockopt::set_socket_linger(&*socket_fd, Some(Duration::ZERO));
-            let cut = rustix::net::shutdown(&*socket_fd, rustix::net::Shutdown::Both);
-            tracing::debug!(?reset, ?cut, "cut a connection that took no last word");
+            stream_below.cut();
         }
     }
-    drop((outbox, socket_fd));
+    drop((outbox, stream_below));
     drop(presence);
     shared.note_seen(device.id);
     shared.emit(Event::Disconnected { device });

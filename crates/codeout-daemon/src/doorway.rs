@@ -8,9 +8,11 @@ use crate::limiter::source_key;
 
 /// Unproven connections in all.
 const MAX_ALL: usize = 1024;
-/// Unproven connections of one source; loopback counts only in all, because a proxy or tunnel
-/// on this machine speaks for many.
+/// Unproven connections of one source.
 const MAX_EACH: usize = 64;
+/// Unproven connections from loopback: a proxy or tunnel on this machine speaks for many, yet
+/// is to leave room for the others.
+const MAX_LOOPBACK: usize = 768;
 
 /// Counts the connections that have not finished a handshake.
 #[derive(Debug, Default)]
@@ -37,7 +39,8 @@ impl Doorway {
         let source = source_key(source);
         let mut inside = self.lock();
         let same = inside.each.get(&source).copied().unwrap_or(0);
-        if inside.all >= MAX_ALL || (same >= MAX_EACH && !source.is_loopback()) {
+        let most = if source.is_loopback() { MAX_LOOPBACK } else { MAX_EACH };
+        if inside.all >= MAX_ALL || same >= most {
             return None;
         }
         inside.all += 1;
@@ -80,10 +83,22 @@ mod tests {
     }
 
     #[test]
-    fn there_is_an_end_to_all_of_them_and_room_again() {
+    fn loopback_leaves_room_for_the_others() {
         let doorway = Arc::new(Doorway::default());
         let local: IpAddr = "::1".parse().unwrap();
         let held: Vec<_> = std::iter::from_fn(|| doorway.enter(local)).collect();
+        assert_eq!(held.len(), MAX_LOOPBACK);
+        assert!(doorway.enter("127.0.0.2".parse().unwrap()).is_none());
+        assert!(doorway.enter("192.0.2.1".parse().unwrap()).is_some());
+    }
+
+    #[test]
+    fn there_is_an_end_to_all_of_them_and_room_again() {
+        let doorway = Arc::new(Doorway::default());
+        let held: Vec<_> = (0..2000u32)
+            .map(|n| IpAddr::V4((0x0a00_0000 + n).into()))
+            .filter_map(|source| doorway.enter(source))
+            .collect();
         assert_eq!(held.len(), MAX_ALL);
         drop(held);
         assert_eq!(doorway.lock().all, 0);

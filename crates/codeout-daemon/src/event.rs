@@ -87,6 +87,8 @@ pub enum Event {
     Renamed {
         /// The device as it is.
         device: Device,
+        /// What it was called before.
+        before: Name,
     },
     /// A pairing was never finished by its device, and was undone.
     Unfinished {
@@ -105,4 +107,19 @@ pub enum Event {
         /// Its number.
         session: SessionId,
     },
+}
+
+impl Event {
+    /// Whether the daemon's user must hear of it whatever else happens.
+    pub(crate) fn matters(&self) -> bool {
+        matches!(
+            self,
+            Event::Paired { .. }
+                | Event::ConfirmationNeeded { .. }
+                | Event::ConfirmationOver { .. }
+                | Event::Declined { .. }
+                | Event::Revoked { .. }
+                | Event::StoreFailed { .. }
+        )
+    }
 }

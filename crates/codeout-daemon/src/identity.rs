@@ -70,6 +70,15 @@ pub enum IdentityError {
 }
 
 impl Identity {
+    /// The key in the file at `path`, which must be there.
+    ///
+    /// # Errors
+    /// As [`load_or_create`](Self::load_or_create); [`IdentityError::Read`] also when nothing
+    /// is there.
+    pub fn load(path: &Path) -> Result<KeyPair, IdentityError> {
+        load(path)
+    }
+
     /// The key in the file at `path`; when nothing is there, a new key, in a new file of mode
     /// 0600 that is on disk before this returns. Callers at the same time get the same key.
     ///

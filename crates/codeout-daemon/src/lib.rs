@@ -44,6 +44,7 @@ mod registry;
 mod requests;
 mod server;
 mod session;
+mod shared_stream;
 mod state;
 pub mod stopped;
 
@@ -56,6 +57,7 @@ use codeout_protocol::code::Code;
 use codeout_protocol::fingerprint::{Fingerprint, OutOfMemory};
 use codeout_protocol::message::{ClosingReason, DeviceEntry};
 use codeout_protocol::name::Name;
+use codeout_protocol::sodium::KeyPair;
 use tokio::sync::{broadcast, watch};
 use tokio::task::JoinSet;
 
@@ -153,7 +155,7 @@ impl Daemon {
     pub async fn open(config: Config) -> Result<Daemon, OpenError> {
         let paths = Paths::new(&config.home);
         let lock = Lock::take(&paths)?;
-        let (identity, origin) = Identity::load_or_create(&paths.identity())?;
+        let (identity, origin) = identity(&paths)?;
         let devices = Devices::open(&paths.devices())?;
         let listener = listen(&config)?;
         let port = listener.local_addr().map_err(|error| listen_error(&config, error))?.port();
@@ -262,6 +264,14 @@ impl Daemon {
         // A socket that stays behind is a dead daemon's; the next one removes it.
         let _ = std::fs::remove_file(&self.socket);
     }
+}
+
+/// The daemon's key; made only where there is no list of devices that know another.
+fn identity(paths: &Paths) -> Result<(KeyPair, Origin), IdentityError> {
+    if files::exists(&paths.devices()).unwrap_or(true) {
+        return Identity::load(&paths.identity()).map(|pair| (pair, Origin::Loaded));
+    }
+    Identity::load_or_create(&paths.identity())
 }
 
 fn listen(config: &Config) -> Result<tokio::net::TcpListener, OpenError> {

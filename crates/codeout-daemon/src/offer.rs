@@ -140,6 +140,11 @@ impl Offers {
         })
     }
 
+    /// Whether a claimed offer waits for the daemon's user.
+    pub(crate) fn is_deciding(&self, now: Duration) -> bool {
+        self.current.as_ref().is_some_and(|offer| self.still_claimed(now, offer.number))
+    }
+
     /// Marks a claimed offer as used.
     pub(crate) fn spend(&mut self, number: OfferNumber) {
         self.set_claimed(number, State::Spent);

@@ -10,7 +10,7 @@ use codeout_protocol::name::Name;
 
 use crate::devices::{Device, DeviceId};
 use crate::event::Event;
-use crate::offer::{LIFETIME, OfferLimits};
+use crate::offer::{LIFETIME, OfferLimits, OfferNumber};
 use crate::session::Size;
 use crate::state::Shared;
 
@@ -51,16 +51,16 @@ pub(crate) async fn answer(
                 let text = format!("for_seconds is 1 to {MAX_FOR_SECONDS}");
                 return Err(RequestError::new(ErrorCode::BadRequest, text));
             }
-            Ok(Answer::Offer(offer(shared, OfferLimits { watch_only, for_seconds })))
+            Ok(Answer::Offer(offer(shared, OfferLimits { watch_only, for_seconds }).1))
         }
         _ => Err(RequestError::new(ErrorCode::UnknownRequest, "not known here")),
     }
 }
 
-/// Opens a fresh offer, for showing it.
-pub(crate) fn offer(shared: &Shared, limits: OfferLimits) -> OfferEntry {
+/// Opens a fresh offer, for showing it; its number too.
+pub(crate) fn offer(shared: &Shared, limits: OfferLimits) -> (OfferNumber, OfferEntry) {
     let view = shared.open_offer(limits);
-    OfferEntry {
+    let entry = OfferEntry {
         code: view.code.printed().to_string(),
         links: shared
             .links(&view.code)
@@ -68,7 +68,8 @@ pub(crate) fn offer(shared: &Shared, limits: OfferLimits) -> OfferEntry {
             .map(|offered| offered.link.printed().to_string())
             .collect(),
         expires_in: seconds_up(view.expires_in).min(LIFETIME.as_secs()),
-    }
+    };
+    (view.number, entry)
 }
 
 /// Whole seconds, rounded up, so that a countdown starts at 5:00 and ends at 0:00.
@@ -86,7 +87,7 @@ pub(crate) fn news(event: &Event, device: &Device) -> Option<message::Event> {
             let (id, name) = (other.id.to_string(), other.name.to_string());
             Some(message::Event::DeviceRevoked { id, name })
         }
-        Event::Renamed { device: other } => {
+        Event::Renamed { device: other, .. } => {
             let (id, name) = (other.id.to_string(), other.name.to_string());
             Some(message::Event::DeviceRenamed { id, name })
         }

@@ -5,7 +5,6 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,6 +22,7 @@ use tokio::sync::watch;
 
 use crate::connection;
 use crate::doorway::{Doorway, Unproven};
+use crate::shared_stream::SharedStream;
 use crate::state::Shared;
 
 /// A request's headers are to be there in this time.
@@ -106,21 +106,18 @@ fn turn_away(stream: &TcpStream) {
 #[derive(Clone)]
 struct Origin {
     source: IpAddr,
-    socket: Arc<OwnedFd>,
+    socket: SharedStream,
     unproven: Arc<Unproven>,
 }
 
 async fn converse(stream: TcpStream, source: IpAddr, unproven: Unproven, app: Router) {
     // Keys are small and must not wait for more.
-    let prepared = stream.set_nodelay(true).and_then(|()| stream.as_fd().try_clone_to_owned());
-    let socket = match prepared {
-        Ok(socket) => Arc::new(socket),
-        Err(error) => {
-            tracing::debug!(%error, "a connection went away at once");
-            return;
-        }
-    };
-    let origin = Origin { source, socket, unproven: Arc::new(unproven) };
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "a connection went away at once");
+        return;
+    }
+    let stream = SharedStream::new(stream);
+    let origin = Origin { source, socket: stream.clone(), unproven: Arc::new(unproven) };
     let service = TowerToHyperService::new(app.layer(Extension(origin)));
     let served = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
@@ -172,8 +169,8 @@ async fn websocket(
         .max_message_size(channel::MAX_RECORD)
         .max_frame_size(channel::MAX_RECORD)
         .on_upgrade(async move |socket| {
-            let Origin { source, socket: socket_fd, unproven } = origin;
-            connection::serve(socket, shared, source, socket_fd, unproven).await;
+            let Origin { source, socket: stream, unproven } = origin;
+            connection::serve(socket, shared, source, stream, unproven).await;
         })
 }
 

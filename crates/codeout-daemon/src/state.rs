@@ -112,7 +112,12 @@ impl Shared {
         self.events.subscribe()
     }
 
+    /// Reports an event. What strangers and devices can cause as often as they like is dropped
+    /// when the listeners lag, so that it never pushes out what matters.
     pub(crate) fn emit(&self, event: Event) {
+        if !event.matters() && self.events.len() >= EVENT_BACKLOG / 2 {
+            return;
+        }
         // Nobody may be listening.
         let _ = self.events.send(event);
     }
@@ -160,7 +165,11 @@ impl Shared {
 
     /// Opens a fresh offer.
     pub(crate) fn open_offer(&self, limits: OfferLimits) -> OfferView {
-        let view = self.offers().open(self.now(), Code::random(), limits);
+        let mut offers = self.offers();
+        let view = offers.open(self.now(), Code::random(), limits);
+        // Whoever is asked about the offer before need not answer any more.
+        self.decisions().open.clear();
+        drop(offers);
         self.emit(Event::OfferOpened { number: view.number });
         view
     }
@@ -219,16 +228,14 @@ impl Shared {
         id: DeviceId,
         name: Name,
     ) -> Result<Option<Device>, DevicesError> {
-        let renamed = self
-            .store(move |devices| match devices.rename(id, &name)? {
-                Some(_) => devices.get(id),
-                None => Ok(None),
-            })
-            .await?;
-        if let Some(device) = &renamed {
-            self.emit(Event::Renamed { device: device.clone() });
-        }
-        Ok(renamed)
+        let change = move |devices: &Devices| {
+            let before = devices.get(id)?.map(|device| device.name);
+            let renamed = devices.rename(id, &name)?;
+            Ok(before.zip(if renamed.is_some() { devices.get(id)? } else { None }))
+        };
+        let Some((before, device)) = self.store(change).await? else { return Ok(None) };
+        self.emit(Event::Renamed { device: device.clone(), before });
+        Ok(Some(device))
     }
 
     /// The allow-list for showing it; `this` marks the device that asks.
@@ -270,14 +277,23 @@ impl Shared {
         waiting.is_some_and(|answer| answer.send(admit).is_ok())
     }
 
+    /// Ends the questions whose offer is over: its time runs while the machine sleeps.
+    fn end_questions(&self) {
+        let offers = self.offers();
+        if !offers.is_deciding(self.now()) {
+            self.decisions().open.clear();
+        }
+    }
+
     fn decisions(&self) -> MutexGuard<'_, Decisions> {
         self.decisions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Puts in order what time has changed: ends the connections of devices whose time is over,
-    /// and removes devices that never finished their pairing.
+    /// Puts in order what time has changed: ends questions that nobody need answer any more and
+    /// the connections of devices whose time is over, and removes devices that never finished
+    /// their pairing.
     pub(crate) async fn housekeep(self: &Arc<Self>) -> Result<(), DevicesError> {
-        self.write_seen().await?;
+        self.end_questions();
         let now = self.unix();
         let connected = self.registry.connected();
         if !connected.is_empty() {
@@ -294,6 +310,7 @@ impl Shared {
         for device in purged {
             self.emit(Event::Unfinished { device });
         }
-        Ok(())
+        // Last: when it is only a date that cannot be written, all else was done.
+        self.write_seen().await
     }
 }

@@ -52,7 +52,7 @@ impl Stopped {
                 StoppedError::Broken(format!("cannot use {}: {reason}", path.display()))
             }
         })?;
-        let (identity, _) = Identity::load_or_create(&paths.identity()).map_err(|e| broken(&e))?;
+        let identity = Identity::load(&paths.identity()).map_err(|e| broken(&e))?;
         let devices = Devices::open(&paths.devices()).map_err(|e| broken(&e))?;
         Ok(Stopped { devices, key: identity.public, _lock: lock })
     }

@@ -98,7 +98,7 @@ pub(crate) struct JsonArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct PairArgs {
-    /// Let the device in for this long only, such as 2h or 30m
+    /// Let the device in for this long only, such as 2h or 30m; what it starts may run longer
     #[arg(long = "for", value_name = "TIME", value_parser = humantime::parse_duration)]
     pub(crate) limit: Option<Duration>,
 
@@ -117,7 +117,8 @@ pub(crate) struct PairArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct JoinArgs {
-    /// The pairing link, or the daemon's address
+    /// The pairing link, or the daemon's address; - reads the link from standard input, where
+    /// no other user of this machine sees it
     #[arg(value_name = "LINK | ADDRESS")]
     pub(crate) target: String,
 
@@ -149,7 +150,6 @@ pub(crate) struct AttachArgs {
 }
 
 #[derive(Debug, Args)]
-#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct DevicesArgs {
     #[command(subcommand)]
     pub(crate) command: Option<DevicesCommand>,

@@ -45,10 +45,14 @@ impl Drop for KeyMode {
 }
 
 impl Console {
-    /// Takes the terminal, if standard input and output are one.
+    /// Whether standard input and output are a terminal.
+    pub(crate) fn is_possible() -> bool {
+        std::io::stdin().is_terminal() && std::io::stdout().is_terminal()
+    }
+
+    /// Takes the terminal, if there is one. From then on every key is this console's.
     pub(crate) fn open() -> Self {
-        let is_terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
-        let keys = is_terminal.then(KeyMode::enter).flatten();
+        let keys = Self::is_possible().then(KeyMode::enter).flatten();
         let terminal = keys.map(|keys| Terminal {
             _keys: keys,
             pressed: read_keys(),

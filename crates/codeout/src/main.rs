@@ -7,6 +7,7 @@ mod command;
 mod console;
 mod failure;
 mod home;
+mod limits;
 mod offer_page;
 mod qr;
 mod raw_terminal;

@@ -124,6 +124,29 @@ fn readers_read_every_address_from_80_by_24() {
 }
 
 #[test]
+fn what_the_daemon_shows_is_read_as_the_link_of_its_offer() {
+    let home = tempfile::tempdir().expect("a temporary directory");
+    let terminal = Terminal::new(80, 24);
+    let home_variable = format!("CODEOUT_HOME={}", home.path().display());
+    let codeout = env!("CARGO_BIN_EXE_codeout");
+    terminal.run([
+        "env", &home_variable, codeout, "--port", "0", "--advertise", "http://192.168.1.20:8400",
+    ]);
+    let screen = terminal.wait_until("expires in");
+    // The link as text, which the daemon prints for copying.
+    terminal.send_keys(&["l"]);
+    let with_link = terminal.wait_until("http://192.168.1.20:8400/#");
+    let text = without_spaces(&with_link.text());
+    let (_, fragment) = text.rsplit_once("http://192.168.1.20:8400/#").expect("the link");
+    let link = format!("HTTP://192.168.1.20:8400/#{}", &fragment[..64]);
+    assert_reads(&screen, &link);
+    let code = format!("{}-{}-{}", &fragment[..4], &fragment[4..8], &fragment[8..12]);
+    assert!(screen.text().contains(&code), "the code of the link is the one shown");
+    terminal.send_keys(&["q"]);
+    terminal.wait_until("stopping");
+}
+
+#[test]
 fn readers_read_it_with_the_text_below() {
     let terminal = Terminal::new(50, 40);
     for address in ["http://192.168.100.200:8400", ADDRESSES[4]] {

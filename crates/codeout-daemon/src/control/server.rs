@@ -158,8 +158,7 @@ impl Visit {
 
     async fn offer(mut self, limits: OfferLimits) -> io::Result<()> {
         let events = self.shared.events();
-        let offer = requests::offer(&self.shared, limits);
-        let number = self.shared.offers().view(self.shared.now()).map_or(0, |view| view.number);
+        let (number, offer) = requests::offer(&self.shared, limits);
         let kinds = match offer.code.parse() {
             Ok(code) => self.shared.links(&code).iter().map(|link| link.kind_word().to_owned()).collect(),
             Err(_) => Vec::new(),

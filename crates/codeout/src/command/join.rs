@@ -3,8 +3,9 @@
 use codeout_device::{How, PairOutcome, PairProgress, PairRequest, Paired, Unconfirmed, pair};
 use codeout_protocol::address::Address;
 use codeout_protocol::code::Code as PairingCode;
-use codeout_protocol::link::Link;
+use codeout_protocol::link::LinkError;
 use serde::Serialize;
+use zeroize::Zeroizing;
 
 use crate::cli::JoinArgs;
 use crate::command::daemons::profiles;
@@ -51,15 +52,16 @@ pub(crate) async fn run(args: JoinArgs, home: &Home) -> Result<(), Failure> {
 
 /// A link is the whole of it; else an address and a code.
 fn how(args: &JoinArgs) -> Result<How, Failure> {
+    if args.target == "-" {
+        let mut line = Zeroizing::new(String::new());
+        std::io::stdin().read_line(&mut line)?;
+        return Ok(How::Link(line.parse().map_err(link_error)?));
+    }
     if args.target.contains('#') {
         if args.code.is_some() {
             return Err(Failure::new(Code::Usage, "a pairing link holds its code: leave yours out"));
         }
-        let link: Link = args.target.parse().map_err(|error| {
-            Failure::new(Code::Usage, format!("{error}"))
-                .hint("copy the whole link, and put it in quotes: codeout join 'LINK'")
-        })?;
-        return Ok(How::Link(link));
+        return Ok(How::Link(args.target.parse().map_err(link_error)?));
     }
     let address = Address::from_typed(&args.target).map_err(|error| {
         Failure::new(Code::Usage, error.to_string())
@@ -75,6 +77,11 @@ fn how(args: &JoinArgs) -> Result<How, Failure> {
         Failure::new(Code::Usage, format!("{error}")).hint("a code looks like K7QM-3FBR-9TZX")
     })?;
     Ok(How::Code { address, code })
+}
+
+fn link_error(error: LinkError) -> Failure {
+    Failure::new(Code::Usage, error.to_string())
+        .hint("copy the whole link, and put it in quotes: codeout join 'LINK'")
 }
 
 fn tell(step: &PairProgress, json: bool) {

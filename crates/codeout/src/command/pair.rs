@@ -16,6 +16,8 @@ use crate::home::Home;
 use crate::offer_page::OfferPage;
 use crate::ui::{self, BOLD, GREEN};
 
+const MAX_FOR_SECONDS: u64 = 315_360_000;
+
 /// What `--json` prints of an offer.
 #[derive(Serialize)]
 pub(crate) struct OfferJson<'a> {
@@ -26,8 +28,8 @@ pub(crate) struct OfferJson<'a> {
 
 pub(crate) async fn run(args: PairArgs, home: &Home) -> Result<(), Failure> {
     let for_seconds = args.limit.map(|limit| limit.as_secs());
-    if for_seconds == Some(0) {
-        return Err(Failure::new(Code::Usage, "--for takes a second or more"));
+    if for_seconds.is_some_and(|seconds| !(1..=MAX_FOR_SECONDS).contains(&seconds)) {
+        return Err(Failure::new(Code::Usage, "--for takes a time from a second to ten years"));
     }
     let limits = OfferLimits { watch_only: args.watch_only, for_seconds };
     match &args.on {

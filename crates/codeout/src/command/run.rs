@@ -14,6 +14,7 @@ use crate::command::{pair, words};
 use crate::console::Console;
 use crate::failure::{Code, Failure};
 use crate::home::{self, Home};
+use crate::limits;
 use crate::offer_page::OfferPage;
 use crate::ui::{self, BOLD, DIM, GREEN, RED, YELLOW};
 
@@ -26,20 +27,18 @@ const KEYS: [&str; 4] = ["n  a fresh code", "a  the next address", "l  the link 
 
 /// Runs the daemon until it is told to stop.
 pub(crate) async fn run(args: DaemonArgs, home: &Home) -> Result<(), Failure> {
-    let mut console = Console::open();
-    if args.confirm && !console.is_terminal() {
+    if args.confirm && !Console::is_possible() {
         return Err(Failure::new(Code::Usage, "--confirm asks in the terminal, and there is none")
             .hint("start codeout in a terminal, or without --confirm"));
     }
+    limits::raise_descriptors();
     let config = configure(&args, home)?;
     let daemon = match Daemon::open(config).await {
         Ok(daemon) => daemon,
-        Err(OpenError::AlreadyRunning) => {
-            drop(console);
-            return already_running(home).await;
-        }
+        Err(OpenError::AlreadyRunning) => return already_running(home).await,
         Err(error) => return Err(words::open_error(&error)),
     };
+    let mut console = Console::open();
     let mut signals = Signals::new()?;
     let events = daemon.events();
     let head = head_address(&args, &daemon);
@@ -280,8 +279,10 @@ impl Front {
             Event::StoreFailed { reason } => {
                 console.line(&format!("{RED}the device list failed:{RED:#} {reason}"));
             }
-            Event::Revoked { device } => console.line(&format!("revoked: {}", device.name)),
-            Event::Renamed { device } => console.line(&format!("renamed: {}", device.name)),
+            Event::Revoked { device } => console.line(&format!("revoked: {} ({})", device.name, device.id)),
+            Event::Renamed { device, before } => {
+                console.line(&format!("renamed: {before} is now {} ({})", device.name, device.id));
+            }
             Event::Unfinished { device } => console.line(&format!(
                 "{} never finished pairing, and is out again",
                 device.name

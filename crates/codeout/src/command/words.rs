@@ -37,6 +37,12 @@ fn identity_error(error: &IdentityError) -> Failure {
         ),
         IdentityError::Newer { .. } => failure.hint("run the newer version"),
         IdentityError::Create { .. } => failure,
+        IdentityError::Read { reason, .. } if reason.kind() == std::io::ErrorKind::NotFound => {
+            failure.hint(
+                "there are paired devices that know it: restore it from a backup, or move \
+                 devices.db away too, to start anew (all devices must then be paired again)",
+            )
+        }
         IdentityError::Read { .. } | IdentityError::Damaged { .. } => failure.hint(
             "it was left as it is: restore it from a backup, or move it away to start with a \
              new key (all devices must then be paired again)",

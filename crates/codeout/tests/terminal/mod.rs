@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+#[allow(unused_imports, reason = "each test file uses its part")]
 pub(crate) use screen::{Colour, Font, Picture, Screen, Theme};
 
 /// How long a program may take to show what a test waits for. Only a failing test takes so long.

@@ -1,0 +1,152 @@
+//! The daemon and its devices in real terminals: keys, questions, raw mode.
+
+mod terminal;
+
+use std::process::Command;
+
+use tempfile::TempDir;
+use terminal::Terminal;
+
+const CODEOUT: &str = env!("CARGO_BIN_EXE_codeout");
+
+struct Machine {
+    home: TempDir,
+    terminal: Terminal,
+}
+
+impl Machine {
+    fn new() -> Self {
+        let home = tempfile::tempdir().expect("a temporary directory");
+        Machine { home, terminal: Terminal::new(80, 24) }
+    }
+
+    fn home(&self) -> String {
+        format!("CODEOUT_HOME={}", self.home.path().display())
+    }
+
+    fn run(&self, arguments: &[&str]) {
+        let home = self.home();
+        let mut command = vec!["env", home.as_str(), "SHELL=/bin/sh", "PS1=sh> ", CODEOUT];
+        command.extend(arguments);
+        self.terminal.run(command);
+    }
+
+    /// Starts a daemon; returns its address and code.
+    fn daemon(&self, arguments: &[&str]) -> (String, String) {
+        let mut all = vec!["--port", "0", "--bind", "127.0.0.1"];
+        all.extend(arguments);
+        self.run(&all);
+        let screen = self.terminal.wait_until("expires in").text();
+        (address(&screen), code(&screen))
+    }
+
+    fn fingerprint(&self) -> String {
+        let mut command = Command::new(CODEOUT);
+        command.arg("fingerprint").env("CODEOUT_HOME", self.home.path());
+        let output = command.output().expect("codeout runs");
+        String::from_utf8(output.stdout).expect("text").trim().to_owned()
+    }
+}
+
+fn address(screen: &str) -> String {
+    let (_, rest) = screen.split_once("codeout -> ").expect("the daemon's address");
+    rest.split_whitespace().next().expect("the address itself").to_owned()
+}
+
+fn code(screen: &str) -> String {
+    let is_code = |word: &&str| word.len() == 14 && word.split('-').all(|part| part.len() == 4);
+    screen.split_whitespace().find(is_code).expect("a pairing code").to_owned()
+}
+
+#[test]
+fn a_typed_code_is_compared_by_eye_and_a_shell_opens() {
+    let (desk, laptop) = (Machine::new(), Machine::new());
+    let (address, code) = desk.daemon(&["--name", "desk"]);
+    laptop.run(&["join", &address, &code, "--name", "laptop"]);
+    let asked = laptop.terminal.wait_until("do they match? [y/n]").text();
+    assert!(asked.contains(&desk.fingerprint()), "{asked}");
+    // The daemon shows it before the answer: it is there to be compared.
+    let told = desk.terminal.wait_until("confirm this matches what the app shows").text();
+    assert!(told.contains("device paired: laptop"), "{told}");
+    assert!(told.contains(&format!("daemon fingerprint: {}", desk.fingerprint())), "{told}");
+    laptop.terminal.send_keys(&["y", "Enter"]);
+    laptop.terminal.wait_until("paired with desk as laptop");
+
+    laptop.run(&["attach"]);
+    laptop.terminal.wait_until("Ctrl-] then d leaves");
+    laptop.terminal.send_keys(&["stty size; echo si''gn", "Enter"]);
+    laptop.terminal.wait_until("24 80");
+    laptop.terminal.wait_until("sign");
+    // Ctrl-C is the session's, not ours.
+    laptop.terminal.send_keys(&["cat", "Enter", "twice", "Enter"]);
+    let twice = |screen: &terminal::Screen| screen.text().matches("twice").count() == 2;
+    laptop.terminal.wait_until_screen("what cat repeats", twice);
+    laptop.terminal.send_keys(&["C-c"]);
+    laptop.terminal.wait_until("^C");
+    laptop.terminal.send_keys(&["echo fur''ther", "Enter"]);
+    laptop.terminal.wait_until("further");
+    laptop.terminal.send_keys(&["C-]", "d"]);
+    laptop.terminal.wait_until("left desk; the session has ended");
+}
+
+#[test]
+fn fingerprints_that_differ_forget_everything() {
+    let (desk, laptop) = (Machine::new(), Machine::new());
+    let (address, code) = desk.daemon(&[]);
+    laptop.run(&["join", &address, &code]);
+    laptop.terminal.wait_until("do they match? [y/n]");
+    laptop.terminal.send_keys(&["n", "Enter"]);
+    let screen = laptop.terminal.wait_until("the fingerprints differ").text();
+    assert!(screen.contains("forgotten"), "{screen}");
+    laptop.run(&["daemons"]);
+    laptop.terminal.wait_until("this machine is paired with no daemon");
+}
+
+#[test]
+fn a_fresh_code_ends_the_one_before() {
+    let desk = Machine::new();
+    let (_, first) = desk.daemon(&[]);
+    desk.terminal.send_keys(&["n"]);
+    let other = |screen: &terminal::Screen| code(&screen.text()) != first;
+    let screen = desk.terminal.wait_until_screen("another code", other);
+    assert_ne!(code(&screen.text()), first);
+}
+
+#[test]
+fn a_confirming_daemon_asks_before_a_device_gets_in() {
+    let (desk, laptop) = (Machine::new(), Machine::new());
+    let (address, code) = desk.daemon(&["--confirm"]);
+    let print = desk.fingerprint();
+    let join = ["join", &address, &code, "--fingerprint", &print, "--name", "laptop"];
+    laptop.run(&join);
+    desk.terminal.wait_until("laptop at 127.0.0.1 has the code");
+    laptop.terminal.wait_until("waiting for a yes at the daemon");
+    desk.terminal.send_keys(&["d"]);
+    desk.terminal.wait_until("declined: the code is spent");
+    laptop.terminal.wait_until("the pairing was declined at the daemon");
+}
+
+#[test]
+fn a_terminal_too_small_for_the_qr_shows_the_code_and_the_link() {
+    let home = tempfile::tempdir().expect("a temporary directory");
+    let terminal = Terminal::new(40, 16);
+    let home = format!("CODEOUT_HOME={}", home.path().display());
+    terminal.run(["env", &home, CODEOUT, "--port", "0", "--bind", "127.0.0.1"]);
+    let screen = terminal.wait_until("too small for the QR").text();
+    assert_eq!(code(&screen).len(), 14);
+    terminal.wait_until("/#");
+}
+
+#[test]
+fn a_second_daemon_offers_a_code_from_the_first() {
+    let desk = Machine::new();
+    let (_, first) = desk.daemon(&[]);
+    let second = Terminal::new(80, 24);
+    let home = desk.home();
+    second.run(["env", &home, CODEOUT, "--port", "0"]);
+    second.wait_until("show a fresh pairing code from it? [y/n]");
+    second.send_keys(&["y", "Enter"]);
+    let screen = second.wait_until("expires in").text();
+    assert_ne!(code(&screen), first);
+    desk.terminal.wait_until("another terminal or device shows a newer code");
+}

@@ -1,0 +1,413 @@
+//! The command line as a person sees it: the transcripts of the page, and what bad input gets.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
+
+use tempfile::TempDir;
+
+const CODEOUT: &str = env!("CARGO_BIN_EXE_codeout");
+
+/// A machine of its own: a home that nobody else has.
+struct Machine {
+    home: TempDir,
+}
+
+impl Machine {
+    fn new() -> Self {
+        Machine { home: TempDir::new().unwrap() }
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(CODEOUT);
+        command.args(arguments).env("CODEOUT_HOME", self.home.path()).env("SHELL", "/bin/sh");
+        for name in ["PORT", "BIND", "ADVERTISE", "NAME", "CONFIRM", "FINGERPRINT", "LOG"] {
+            command.env_remove(format!("CODEOUT_{name}"));
+        }
+        command
+    }
+
+    /// Runs a command to its end, with `input` piped in.
+    fn run_with(&self, arguments: &[&str], input: &str) -> Ran {
+        let mut child = self
+            .command(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // A command that reads nothing may have gone already.
+        let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+        Ran::of(&child.wait_with_output().unwrap())
+    }
+
+    fn run(&self, arguments: &[&str]) -> Ran {
+        self.run_with(arguments, "")
+    }
+
+    fn file(&self, path: &str) -> PathBuf {
+        self.home.path().join(path)
+    }
+
+    /// Starts a daemon on this machine.
+    fn daemon(&self, port: u16) -> RunningDaemon {
+        let port = port.to_string();
+        let arguments = ["--port", &port, "--bind", "127.0.0.1", "--name", "desk"];
+        let mut child = self
+            .command(&arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap());
+        let mut daemon = RunningDaemon { child, lines, head: Vec::new() };
+        daemon.head = (0..4).map(|_| daemon.line()).collect();
+        daemon
+    }
+}
+
+/// What came of a command.
+#[derive(Debug)]
+struct Ran {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+impl Ran {
+    fn of(output: &Output) -> Self {
+        let ran = Ran {
+            code: output.status.code().unwrap(),
+            out: String::from_utf8(output.stdout.clone()).unwrap(),
+            err: String::from_utf8(output.stderr.clone()).unwrap(),
+        };
+        assert!(!ran.err.contains('\x1b'), "escape codes where there is no terminal: {ran:?}");
+        ran
+    }
+
+    /// Asserts the exit code and a part of what standard error says.
+    fn fails(&self, code: i32, says: &str) {
+        assert_eq!(self.code, code, "{self:?}");
+        assert!(self.err.contains(says), "{says:?} is not in {self:?}");
+        assert!(self.err.starts_with("codeout: ") || code == 2, "{self:?}");
+    }
+
+    fn succeeds(&self) -> &Self {
+        assert_eq!(self.code, 0, "{self:?}");
+        self
+    }
+
+    fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.succeeds().out).unwrap()
+    }
+}
+
+struct RunningDaemon {
+    child: Child,
+    lines: BufReader<ChildStdout>,
+    head: Vec<String>,
+}
+
+impl RunningDaemon {
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.lines.read_line(&mut line).unwrap();
+        assert!(line.ends_with('\n'), "the daemon ended behind {line:?}");
+        line.trim_end_matches('\n').to_owned()
+    }
+
+    fn address(&self) -> String {
+        self.head[0].strip_prefix("codeout -> ").unwrap().to_owned()
+    }
+
+    fn port(&self) -> u16 {
+        self.address().rsplit_once(':').unwrap().1.parse().unwrap()
+    }
+
+    fn code(&self) -> String {
+        self.head[2].trim().to_owned()
+    }
+
+    /// Stops it well; returns what it still said.
+    fn stop(mut self) -> String {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        let mut rest = String::new();
+        self.lines.read_to_string(&mut rest).unwrap();
+        assert!(self.child.wait().unwrap().success());
+        rest
+    }
+}
+
+impl Drop for RunningDaemon {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A device that joined by code, its daemon, and the daemon's machine.
+fn joined() -> (Machine, RunningDaemon, Machine) {
+    let desk = Machine::new();
+    let daemon = desk.daemon(0);
+    let laptop = Machine::new();
+    let print = desk.run(&["fingerprint"]).succeeds().out.trim().to_owned();
+    let address = daemon.address();
+    let join = ["join", &address, &daemon.code(), "--name", "work-laptop", "--fingerprint", &print];
+    laptop.run(&join).succeeds();
+    (desk, daemon, laptop)
+}
+
+#[test]
+fn the_daemon_prints_the_transcript_of_the_page() {
+    let desk = Machine::new();
+    let daemon = desk.daemon(0);
+    let [head, what, code, expires] = &daemon.head[..] else { panic!() };
+    assert_eq!(*head, format!("codeout -> http://localhost:{}", daemon.port()));
+    assert_eq!(what, "pair a device: scan the QR, or type this code");
+    let letters = |part: &str| {
+        part.len() == 4 && part.bytes().all(|b| b"0123456789ABCDEFGHJKMNPQRSTVWXYZ".contains(&b))
+    };
+    let parts: Vec<_> = code.strip_prefix("  ").unwrap().split('-').collect();
+    assert!(parts.len() == 3 && parts.iter().all(|part| letters(part)), "{code}");
+    assert_eq!(expires, "  expires in 5:00");
+    assert_eq!(daemon.stop(), "stopping\n");
+}
+
+#[test]
+fn a_device_joins_attaches_is_listed_is_revoked_and_is_out() {
+    let (desk, mut daemon, laptop) = joined();
+    let print = desk.run(&["fingerprint"]).out.trim().to_owned();
+    assert_eq!(daemon.line(), "device paired: work-laptop");
+    assert_eq!(daemon.line(), format!("daemon fingerprint: {print}"));
+    assert_eq!(daemon.line(), "  confirm this matches what the app shows");
+
+    let attached = laptop.run_with(&["attach"], "echo si''gn; exit 7\n");
+    assert_eq!(attached.code, 7, "{attached:?}");
+    assert!(attached.out.contains("sign\r\n"), "{attached:?}");
+
+    assert_eq!(desk.run(&["devices"]).out, "work-laptop   paired 0s ago    active\n");
+    let revoked = desk.run(&["devices", "revoke", "Work-Laptop"]);
+    assert_eq!(revoked.succeeds().out, "revoked. work-laptop can no longer connect.\n");
+    laptop.run(&["attach"]).fails(13, "this device is not, or no longer, paired");
+    assert_eq!(desk.run(&["devices", "--json"]).json(), serde_json::json!([]));
+}
+
+#[test]
+fn a_link_needs_nothing_else_typed_and_pair_says_who_came() {
+    let desk = Machine::new();
+    let _daemon = desk.daemon(0);
+    let mut pair = desk
+        .command(&["pair", "--json", "--for", "2h", "--watch-only"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(pair.stdout.take().unwrap());
+    let mut line = String::new();
+    lines.read_line(&mut line).unwrap();
+    let offer: serde_json::Value = serde_json::from_str(&line).unwrap();
+    assert_eq!(offer["expires_in"], 300);
+    let link = offer["links"][0].as_str().unwrap();
+
+    let laptop = Machine::new();
+    let joined = laptop.run(&["join", link, "--name", "guest", "--json"]).json();
+    assert_eq!(joined["device"], "guest");
+    assert_eq!(joined["fingerprint"], offer["fingerprint"]);
+
+    line.clear();
+    lines.read_line(&mut line).unwrap();
+    let end: serde_json::Value = serde_json::from_str(&line).unwrap();
+    assert_eq!(end["paired"]["name"], "guest");
+    assert_eq!(end["paired"]["watch_only"], true);
+    assert!(pair.wait().unwrap().success());
+
+    laptop.run(&["attach"]).fails(1, "may only watch");
+    laptop.run(&["join", link]).fails(16, "already paired with");
+    let other = Machine::new();
+    other.run(&["join", link]).fails(12, "already used");
+}
+
+#[test]
+fn one_daemon_per_user_and_one_program_per_port() {
+    let desk = Machine::new();
+    let daemon = desk.daemon(0);
+    desk.run(&["--port", "0"]).fails(16, "codeout is already running\n  `codeout pair`");
+    let other = Machine::new();
+    let port = daemon.port().to_string();
+    let taken = other.run(&["--port", &port, "--bind", "127.0.0.1"]);
+    taken.fails(16, &format!("port {port} is already taken"));
+    assert!(taken.err.contains("codeout --port"), "{taken:?}");
+}
+
+#[test]
+fn a_wrong_code_says_wrong_and_the_right_one_still_works() {
+    let desk = Machine::new();
+    let mut daemon = desk.daemon(0);
+    let laptop = Machine::new();
+    let address = daemon.address();
+    let print = desk.run(&["fingerprint"]).out.trim().to_owned();
+    let join = |code: &str| laptop.run(&["join", &address, code, "--fingerprint", &print]);
+    join("0000-0000-0000").fails(12, "wrong pairing code");
+    let told = daemon.line();
+    assert!(told.starts_with("wrong pairing code from "), "{told}");
+    let typed = daemon.code().to_lowercase().replace('-', " ");
+    join(&typed).succeeds();
+}
+
+#[test]
+fn what_is_no_code_no_link_and_no_address_is_told_before_anything_is_dialled() {
+    let laptop = Machine::new();
+    let print = ["--fingerprint", "ZMYR-C1HG"];
+    for (target, code, says) in [
+        ("http://desk:8400", Some("K7QM"), "12 characters, not 4"),
+        ("http://desk:8400", Some("U7QM-3FBR-9TZX"), "only letters and digits"),
+        ("http://desk:8400/#K7QM", None, "not a pairing link"),
+        ("ftp://desk", Some("K7QM-3FBR-9TZX"), "http:// or https://"),
+        ("http://desk:8400/path", Some("K7QM-3FBR-9TZX"), "ends after its host and port"),
+    ] {
+        let mut arguments = vec!["join", target];
+        arguments.extend(code);
+        arguments.extend(print);
+        laptop.run(&arguments).fails(2, says);
+    }
+    laptop.run(&["join", "http://desk:8400", "K7QM-3FBR-9TZX"]).fails(2, "--fingerprint");
+    laptop.run(&["join", "http://desk:8400", "K7QM-3FBR-9TZX", "--fingerprint", "ZMYR"]).fails(2, "");
+}
+
+#[test]
+fn nobody_there_and_something_else_there_are_told_apart() {
+    let laptop = Machine::new();
+    let join = |port: u16| {
+        let address = format!("http://127.0.0.1:{port}");
+        laptop.run(&["join", &address, "K7QM-3FBR-9TZX", "--fingerprint", "ZMYR-C1HG"])
+    };
+    let web = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = web.local_addr().unwrap().port();
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = web.accept().unwrap();
+        let mut request = [0; 4096];
+        let _ = stream.read(&mut request).unwrap();
+        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello").unwrap();
+    });
+    join(port).fails(11, "is not a codeout daemon");
+    server.join().unwrap();
+    join(port).fails(10, "cannot be reached");
+    laptop.run(&["attach"]).fails(15, "paired with no daemon");
+    laptop.run(&["status"]).fails(10, "does not run on this machine");
+}
+
+#[test]
+fn a_changed_key_is_refused_explained_and_forgotten_only_on_purpose() {
+    let (desk, daemon, laptop) = joined();
+    let port = daemon.port();
+    daemon.stop();
+    std::fs::remove_dir_all(desk.file("daemon")).unwrap();
+    let _daemon = desk.daemon(port);
+    let attached = laptop.run(&["attach"]);
+    attached.fails(14, "the daemon's key has changed");
+    assert!(attached.err.contains("codeout forget desk"), "{attached:?}");
+    assert!(laptop.run(&["daemons"]).succeeds().out.starts_with("desk   "));
+    assert!(laptop.run(&["forget", "desk"]).succeeds().out.starts_with("forgotten."));
+    assert_eq!(laptop.run(&["daemons", "--json"]).json(), serde_json::json!([]));
+    laptop.run(&["forget", "desk"]).fails(15, "paired with no daemon");
+}
+
+#[test]
+fn broken_files_are_named_and_left_as_they_are() {
+    let (desk, daemon, laptop) = joined();
+    daemon.stop();
+    let breaks = |machine: &Machine, file: &str, arguments: &[&str]| {
+        let path = machine.file(file);
+        let whole = std::fs::read(&path).unwrap();
+        std::fs::write(&path, b"not what it should be").unwrap();
+        let ran = machine.run(arguments);
+        ran.fails(17, path.to_str().unwrap());
+        assert_eq!(std::fs::read(&path).unwrap(), b"not what it should be");
+        std::fs::write(&path, whole).unwrap();
+    };
+    breaks(&desk, "daemon/identity", &["--port", "0"]);
+    breaks(&desk, "daemon/devices.db", &["--port", "0"]);
+    breaks(&desk, "daemon/devices.db", &["devices"]);
+    breaks(&laptop, "device/daemons.json", &["attach"]);
+}
+
+#[test]
+fn a_missing_key_is_not_made_anew_beside_devices_that_know_another() {
+    let (desk, daemon, _laptop) = joined();
+    daemon.stop();
+    let path = desk.file("daemon/identity");
+    std::fs::remove_file(&path).unwrap();
+    for arguments in [&["devices"][..], &["fingerprint"], &["--port", "0"]] {
+        desk.run(arguments).fails(17, path.to_str().unwrap());
+        assert!(!path.exists(), "{arguments:?} made a key");
+    }
+}
+
+#[test]
+fn a_link_can_be_read_from_standard_input() {
+    let desk = Machine::new();
+    let _daemon = desk.daemon(0);
+    let mut pair = desk.command(&["pair", "--json"]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(pair.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let offer: serde_json::Value = serde_json::from_str(&line).unwrap();
+    let laptop = Machine::new();
+    laptop.run_with(&["join", "-"], offer["links"][0].as_str().unwrap()).succeeds();
+    pair.wait().unwrap();
+}
+
+#[test]
+fn devices_are_managed_while_the_daemon_rests() {
+    let (desk, daemon, _laptop) = joined();
+    daemon.stop();
+    let renamed = desk.run(&["devices", "rename", "work-laptop", "old laptop"]);
+    assert_eq!(renamed.succeeds().out, "renamed. the device is now called old laptop.\n");
+    desk.run(&["devices", "revoke", "nobody"])
+        .fails(15, "no device is called nobody\n  paired devices: old laptop\n");
+    let listed = desk.run(&["devices", "--json"]).json();
+    assert_eq!((&listed[0]["name"], &listed[0]["state"]), (&"old laptop".into(), &"active".into()));
+    let prefix = &listed[0]["id"].as_str().unwrap()[..4];
+    let revoked = desk.run(&["devices", "revoke", prefix]);
+    assert_eq!(revoked.succeeds().out, "revoked. old laptop can no longer connect.\n");
+}
+
+#[test]
+fn a_device_manages_devices_on_its_daemon() {
+    let (_desk, _daemon, laptop) = joined();
+    assert_eq!(laptop.run(&["devices"]).out, "work-laptop   paired 0s ago    active\n");
+    laptop.run(&["devices", "--on", "desk", "rename", "work-laptop", "x1"]).succeeds();
+    assert!(laptop.run(&["devices", "-l", "--on", "desk"]).out.contains("this device"));
+    laptop.run(&["devices", "--on", "nowhere"]).fails(15, "known daemons: desk");
+    let revoked = laptop.run(&["devices", "--on", "desk", "revoke", "x1"]);
+    assert_eq!(revoked.succeeds().out, "revoked. x1 can no longer connect.\n");
+    laptop.run(&["attach"]).fails(13, "not, or no longer, paired");
+}
+
+#[test]
+fn secret_files_are_their_owners_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let (desk, _daemon, laptop) = joined();
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    for (machine, file, wanted) in [
+        (&desk, "daemon", 0o700),
+        (&desk, "daemon/identity", 0o600),
+        (&desk, "daemon/devices.db", 0o600),
+        (&desk, "daemon/devices.db-wal", 0o600),
+        (&desk, "daemon/control.sock", 0o600),
+        (&laptop, "device", 0o700),
+        (&laptop, "device/daemons.json", 0o600),
+    ] {
+        assert_eq!(mode(&machine.file(file)), wanted, "{file}");
+    }
+}
+
+#[test]
+fn help_and_completions_are_there() {
+    let machine = Machine::new();
+    for command in ["pair", "join", "attach", "devices", "daemons", "forget", "status"] {
+        assert!(machine.run(&[command, "--help"]).succeeds().out.contains("Usage: codeout"));
+    }
+    assert!(machine.run(&["generate", "bash"]).succeeds().out.contains("codeout"));
+    assert!(machine.run(&["generate", "man"]).succeeds().out.contains(".TH codeout"));
+}
