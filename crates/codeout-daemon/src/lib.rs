@@ -79,7 +79,8 @@ const HOUSEKEEPING: Duration = Duration::from_secs(1);
 /// How long a stopping daemon waits for its connections.
 const STOPPING: Duration = Duration::from_secs(2);
 
-/// A running daemon. Dropping it ends it at once; [`stop`](Self::stop) ends it well.
+/// A running daemon. [`stop`](Self::stop) ends it and waits until everything is closed; dropping
+/// it ends it without waiting.
 #[derive(Debug)]
 pub struct Daemon {
     shared: Arc<Shared>,
@@ -272,6 +273,13 @@ fn identity(paths: &Paths) -> Result<(KeyPair, Origin), IdentityError> {
         return Identity::load(&paths.identity()).map(|pair| (pair, Origin::Loaded));
     }
     Identity::load_or_create(&paths.identity())
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        self.stop.send_replace(true);
+        self.shared.registry.shut(ClosingReason::Stopping);
+    }
 }
 
 fn listen(config: &Config) -> Result<tokio::net::TcpListener, OpenError> {

@@ -65,17 +65,24 @@ impl Registry {
         self.end(|_| true, reason).await;
     }
 
+    /// Tells every connection to end, and lets none in any more.
+    pub(crate) fn shut(&self, reason: ClosingReason) {
+        self.lock().closed = true;
+        self.tell(|_| true, reason);
+    }
+
+    fn tell(&self, which: impl Fn(&Entry) -> bool, reason: ClosingReason) -> Vec<u64> {
+        let open = self.lock();
+        let chosen = open.entries.iter().filter(|(_, entry)| which(entry));
+        let told = chosen.map(|(number, entry)| {
+            entry.end.send_if_modified(|end| end.is_none() && end.replace(reason).is_none());
+            *number
+        });
+        told.collect()
+    }
+
     async fn end(&self, which: impl Fn(&Entry) -> bool, reason: ClosingReason) {
-        let ending: Vec<u64> = {
-            let open = self.lock();
-            let chosen = open.entries.iter().filter(|(_, entry)| which(entry));
-            chosen
-                .map(|(number, entry)| {
-                    entry.end.send_if_modified(|end| end.is_none() && end.replace(reason).is_none());
-                    *number
-                })
-                .collect()
-        };
+        let ending = self.tell(which, reason);
         loop {
             // Listen before looking, so that no departure is missed.
             let left = self.left.notified();

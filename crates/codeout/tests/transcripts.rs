@@ -1,5 +1,7 @@
 //! The command line as a person sees it: the transcripts of the page, and what bad input gets.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};

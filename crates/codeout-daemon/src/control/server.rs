@@ -84,7 +84,7 @@ impl Visit {
         };
         match request {
             ControlRequest::Offer { watch_only, for_seconds } => {
-                return self.offer(OfferLimits { watch_only, for_seconds }).await;
+                self.offer(OfferLimits { watch_only, for_seconds }).await
             }
             ControlRequest::Status => {
                 let status = self.status().await.map(ControlReply::Status);
