@@ -53,7 +53,7 @@ fn codeout(world: &World, home: &Path) -> Terminal {
 fn echo(report: &mut Report, terminals: &mut [Terminal]) {
     report.heading("echo of a key, all terminals open at once, keys in turn");
     for terminal in terminals.iter_mut() {
-        terminal.write(b"printf 'GO%s\\n' ON; exec 3>&1; cat > /dev/null\n");
+        terminal.write(b"printf 'GO%s\\n' ON; cat > /dev/null\n");
         terminal.read_until(b"GOON\r\n");
         // Until `cat` reads and the shell has set the terminal as it wants it.
         std::thread::sleep(Duration::from_millis(200));
@@ -70,8 +70,8 @@ fn echo(report: &mut Report, terminals: &mut [Terminal]) {
         }
     }
     for terminal in terminals.iter_mut() {
-        terminal.write(b"\x03");
-        terminal.run("");
+        terminal.write(b"\n\x04");
+        terminal.run(":");
     }
     let mut medians = Vec::new();
     for (terminal, times) in terminals.iter().zip(&mut times) {

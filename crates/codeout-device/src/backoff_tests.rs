@@ -89,12 +89,12 @@ async fn only_what_may_pass_is_repeated() {
     ];
     for error in staying {
         let text = error.to_string();
-        let mut results = vec![Err(error)];
+        let mut results: Vec<Result<(), _>> = vec![Err(error)];
         let result = retry(
             Backoff::default(),
             || std::future::ready(results.pop().unwrap()),
             |_| panic!("{text} was repeated"),
         );
-        assert_eq!(result.await.map(|()| ()).unwrap_err().to_string(), text);
+        assert_eq!(result.await.unwrap_err().to_string(), text);
     }
 }

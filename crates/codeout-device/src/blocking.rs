@@ -2,6 +2,7 @@
 
 use codeout_protocol::fingerprint::{Fingerprint, OutOfMemory};
 use codeout_protocol::sodium::PublicKey;
+use tokio::task::JoinHandle;
 
 use crate::error::StoreError;
 use crate::profiles::Profiles;
@@ -23,15 +24,33 @@ pub(crate) async fn on_disk<T: Send + 'static>(
     }
 }
 
-/// The fingerprint of a daemon's key.
-pub(crate) async fn fingerprint(key: &PublicKey) -> Result<Fingerprint, OutOfMemory> {
-    let key = *key;
-    match tokio::task::spawn_blocking(move || Fingerprint::of(&key)).await {
-        Ok(result) => result,
-        Err(error) => match error.try_into_panic() {
-            Ok(panic) => std::panic::resume_unwind(panic),
-            // The runtime shuts down: nobody will see what this says.
-            Err(_) => Err(OutOfMemory),
-        },
+/// A daemon's fingerprint, known or being computed beside whatever else is done.
+pub(crate) enum Print {
+    Known(Fingerprint),
+    Computing(JoinHandle<Result<Fingerprint, OutOfMemory>>),
+}
+
+impl Print {
+    /// Begins to compute the fingerprint of `key`, unless it is known.
+    pub(crate) fn of(key: &PublicKey, known: Option<Fingerprint>) -> Self {
+        let key = *key;
+        let compute = || tokio::task::spawn_blocking(move || Fingerprint::of(&key));
+        known.map_or_else(|| Print::Computing(compute()), Print::Known)
+    }
+
+    /// Waits until it is known.
+    pub(crate) async fn known(self) -> Result<Fingerprint, OutOfMemory> {
+        let computing = match self {
+            Print::Known(fingerprint) => return Ok(fingerprint),
+            Print::Computing(computing) => computing,
+        };
+        match computing.await {
+            Ok(result) => result,
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                // The runtime shuts down: nobody will see what this says.
+                Err(_) => Err(OutOfMemory),
+            },
+        }
     }
 }

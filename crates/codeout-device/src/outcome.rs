@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use codeout_protocol::error::Refusal;
-use codeout_protocol::fingerprint::{Fingerprint, OutOfMemory};
+use codeout_protocol::fingerprint::Fingerprint;
 use codeout_protocol::message::Request;
 
 use crate::backoff::Backoff;
-use crate::blocking::{fingerprint, on_disk};
+use crate::blocking::{Print, on_disk};
 use crate::connect;
 use crate::connection::Connection;
 use crate::error::{Broken, ConnectError, PairError, RequestFailed, StoreError};
@@ -48,20 +48,13 @@ pub(crate) enum Landed {
 }
 
 /// Finishes a pairing as far as it can be without the user: over `connection`, or else, and when
-/// that breaks, over a new one.
+/// that breaks, over a new one. `print` is the daemon's fingerprint.
 pub(crate) async fn finish(
     profiles: &Profiles,
     mut profile: Profile,
+    print: Print,
     mut connection: Option<Connection>,
 ) -> Result<Landed, PairError> {
-    if profile.fingerprint.is_none() {
-        let fingerprint = fingerprint(&profile.credentials.daemon_key).await;
-        profile.fingerprint = match profile.state {
-            State::Unconfirmed => Some(fingerprint?),
-            // Nobody has to compare it.
-            State::Pending | State::Paired => fingerprint.ok(),
-        };
-    }
     let mut delays = RECOVERY.delays();
     loop {
         let attempt = match connection.take() {
@@ -71,12 +64,15 @@ pub(crate) async fn finish(
         let error = match attempt {
             Ok(connection) if profile.state == State::Unconfirmed => {
                 let profiles = profiles.clone();
-                let fingerprint = profile.fingerprint.ok_or(OutOfMemory)?;
+                let fingerprint = print.known().await?;
+                profile.fingerprint = Some(fingerprint);
                 let unconfirmed = Unconfirmed { profiles, profile, fingerprint, connection };
                 return Ok(Landed::Yes(PairOutcome::Confirm(unconfirmed)));
             }
             Ok(connection) => match ping(&connection).await {
                 Ok(()) => {
+                    // Nobody has to compare it: it is only shown.
+                    profile.fingerprint = print.known().await.ok();
                     let name = connection.welcome().daemon.clone();
                     let finished = move |profiles: &Profiles| profiles.finish(profile, &name);
                     let profile = on_disk(profiles, finished).await?;
@@ -130,11 +126,11 @@ impl Unconfirmed {
     /// took longer than the offer lived): nothing is kept. Anything else leaves a pairing that
     /// [`pair`] takes up, without asking for the fingerprint again.
     pub async fn confirm(self) -> Result<Paired, PairError> {
-        let Unconfirmed { profiles, profile, connection, .. } = self;
+        let Unconfirmed { profiles, profile, fingerprint, connection } = self;
         // Whatever breaks from here on, the user is not asked again.
         let confirmed = Profile { state: State::Pending, ..profile };
         let profile = on_disk(&profiles, move |profiles| profiles.put(confirmed)).await?;
-        match finish(&profiles, profile, Some(connection)).await? {
+        match finish(&profiles, profile, Print::Known(fingerprint), Some(connection)).await? {
             Landed::Yes(PairOutcome::Paired(paired)) => Ok(paired),
             // Cannot be: the profile is no longer unconfirmed.
             Landed::Yes(PairOutcome::Confirm(_)) => {

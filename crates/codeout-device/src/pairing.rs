@@ -15,7 +15,7 @@ use codeout_protocol::pairing::{self as protocol, AwaitP4, DaemonProved, DeviceP
 use codeout_protocol::sodium::{KeyPair, PublicKey};
 
 use crate::backoff::Backoff;
-use crate::blocking::{fingerprint, on_disk};
+use crate::blocking::{Print, on_disk};
 use crate::connection::Connection;
 use crate::error::{ConnectError, PairError, StoreError};
 use crate::outcome::{Landed, PairOutcome, discard, finish};
@@ -194,7 +194,7 @@ impl Pairing<'_> {
     }
 
     /// Takes up an earlier pairing. `None`: there is nothing to take up.
-    async fn resume(&mut self, mut profile: Profile) -> Result<Option<PairOutcome>, PairError> {
+    async fn resume(&self, mut profile: Profile) -> Result<Option<PairOutcome>, PairError> {
         profile.address = self.request.how.address().clone();
         if profile.state == State::Unconfirmed {
             let key = profile.credentials.daemon_key;
@@ -230,7 +230,7 @@ impl Pairing<'_> {
             state = State::Pending;
         }
         if let Some(expected) = self.request.expected {
-            if fingerprint(key).await? != expected {
+            if Print::of(key, None).known().await? != expected {
                 return Err(PairError::FingerprintDiffers);
             }
             state = State::Pending;
@@ -243,6 +243,8 @@ impl Pairing<'_> {
         let (mut socket, proved) = self.prove().await?;
         let key = proved.daemon_key();
         let state = self.check(&key).await?;
+        // If there is one, it has just been checked.
+        let print = Print::of(&key, self.request.expected);
         let address = self.request.how.address().clone();
         let (awaiting, p3) = proved
             .present(KeyPair::generate(), &self.request.device_name)
@@ -254,14 +256,13 @@ impl Pairing<'_> {
             device_name: self.request.device_name.clone(),
             state,
             paired_at: profiles::now(),
-            // It has just been checked, if there is one.
             fingerprint: self.request.expected,
         };
         let profile = on_disk(&self.profiles, move |profiles| profiles.put(profile)).await?;
 
         match self.present(&mut socket, p3, awaiting).await {
             Ok((channel, first)) => match Connection::start(socket, channel, &first) {
-                Ok(connection) => finish(&self.profiles, profile, Some(connection)).await,
+                Ok(connection) => finish(&self.profiles, profile, print, Some(connection)).await,
                 Err(error) => Err(error.into()),
             },
             Err(Some(refusal)) => {
@@ -271,7 +272,7 @@ impl Pairing<'_> {
             Err(None) => {
                 (self.on_progress)(PairProgress::Recovering);
                 drop(socket);
-                self.settle(profile).await
+                finish(&self.profiles, profile, print, None).await
             }
         }
     }
@@ -319,12 +320,13 @@ impl Pairing<'_> {
     }
 
     /// Finds out by connecting whether a pairing succeeded, and finishes it.
-    async fn settle(&mut self, profile: Profile) -> Result<Landed, PairError> {
-        finish(&self.profiles, profile, None).await
+    async fn settle(&self, profile: Profile) -> Result<Landed, PairError> {
+        let print = Print::of(&profile.credentials.daemon_key, profile.fingerprint);
+        finish(&self.profiles, profile, print, None).await
     }
 
     /// The code is used: by one of these, after all?
-    async fn arrived_late(&mut self, lost: &[Profile]) -> Result<PairOutcome, PairError> {
+    async fn arrived_late(&self, lost: &[Profile]) -> Result<PairOutcome, PairError> {
         for profile in lost {
             if let Landed::Yes(outcome) = self.settle(profile.clone()).await? {
                 return Ok(outcome);

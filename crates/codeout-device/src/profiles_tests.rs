@@ -98,10 +98,7 @@ fn address_and_removal() {
     let address = "https://desk.example".parse().unwrap();
     profiles.set_address("desk", &address).unwrap();
     assert_eq!(profiles.find(None).unwrap().address, address);
-    assert!(matches!(
-        profiles.set_address("lab", &address),
-        Err(FindError::Unknown { .. })
-    ));
+    assert!(matches!(profiles.set_address("lab", &address), Err(FindError::Unknown { .. })));
     assert_eq!(profiles.remove("desk").unwrap().name, "desk");
     assert!(profiles.list().unwrap().is_empty());
     assert!(matches!(profiles.remove("desk"), Err(FindError::NoneKnown)));

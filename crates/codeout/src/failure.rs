@@ -10,7 +10,7 @@ pub(crate) enum Code {
     Usage = 2,
     Unreachable = 10,
     NotCodeout = 11,
-    PairingCode = 12,
+    Pairing = 12,
     NotPaired = 13,
     WrongKey = 14,
     NotFound = 15,

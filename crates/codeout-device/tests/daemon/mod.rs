@@ -1,6 +1,6 @@
 //! A small daemon made of the protocol crate, that behaves as each test wants it to.
 
-#![allow(dead_code, reason = "each test file uses its part")]
+#![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
 #![allow(clippy::unwrap_used, reason = "a test that fails")]
 
 use std::collections::{HashMap, VecDeque};
@@ -235,8 +235,15 @@ pub struct Peer {
 #[derive(Debug, PartialEq, Eq)]
 pub enum Said {
     Request(u32, Request),
-    Input { session: u32, offset: u64, bytes: Vec<u8> },
-    Read { session: u32, offset: u64 },
+    Input {
+        session: u32,
+        offset: u64,
+        bytes: Vec<u8>,
+    },
+    Read {
+        session: u32,
+        offset: u64,
+    },
     Final,
     /// The link ended.
     Gone,

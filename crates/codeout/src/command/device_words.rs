@@ -9,7 +9,7 @@ use crate::failure::{Code, Failure};
 /// A pairing that failed.
 pub(crate) fn pair_error(error: PairError) -> Failure {
     let text = error.to_string();
-    let code_failed = |hint: &str| Failure::new(Code::PairingCode, text.clone()).hint(hint);
+    let code_failed = |hint: &str| Failure::new(Code::Pairing, text.clone()).hint(hint);
     match error {
         PairError::Connect(error) => connect_error(&error, None),
         PairError::NoOffer => code_failed("run `codeout pair` on the daemon's machine for a code"),
@@ -50,7 +50,7 @@ fn pair_refused(refusal: Refusal) -> Failure {
         ),
         Refusal::NotPaired => return not_paired(None),
     };
-    Failure::new(Code::PairingCode, text).hint(hint)
+    Failure::new(Code::Pairing, text).hint(hint)
 }
 
 fn not_paired(name: Option<&str>) -> Failure {

@@ -82,7 +82,7 @@ fn finish(end: &OfferEnd) -> Result<(), Failure> {
             ("the device was declined at the daemon", "run `codeout pair` for a new code")
         }
     };
-    Err(Failure::new(Code::PairingCode, error).hint(hint))
+    Err(Failure::new(Code::Pairing, error).hint(hint))
 }
 
 /// An offer on the terminal, with its countdown.

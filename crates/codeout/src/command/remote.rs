@@ -107,9 +107,8 @@ pub(crate) async fn offer(
 ) -> Result<(), Failure> {
     let remote = Remote::connect(home, daemon).await?;
     let OfferLimits { watch_only, for_seconds } = limits;
-    let offer = match remote.ask(Request::Offer { watch_only, for_seconds }).await? {
-        Answer::Offer(offer) => offer,
-        _ => return Err(odd_answer()),
+    let Answer::Offer(offer) = remote.ask(Request::Offer { watch_only, for_seconds }).await? else {
+        return Err(odd_answer());
     };
     let name = remote.name.clone();
     let device = if json {
@@ -149,7 +148,7 @@ async fn paired(
         }
     };
     let expired = || {
-        Failure::new(Code::PairingCode, "the pairing code has expired")
+        Failure::new(Code::Pairing, "the pairing code has expired")
             .hint("ask for a new one with `codeout pair`")
     };
     let time = Duration::from_secs(offer.expires_in);

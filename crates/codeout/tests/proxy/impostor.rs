@@ -1,6 +1,7 @@
 //! An attacker that answers in the daemon's place.
 
-use codeout_protocol::channel::{Channel, Opened};
+use std::time::Duration;
+
 use codeout_protocol::code::Code;
 use codeout_protocol::error::Error;
 use codeout_protocol::handshake::{self, DaemonEphemeral, Mode};
@@ -8,62 +9,46 @@ use codeout_protocol::message::{self, DeviceEntry, FromDaemon, Limits, Welcome};
 use codeout_protocol::pairing::{self, DaemonPairing};
 use codeout_protocol::sodium::KeyPair;
 use futures_util::{SinkExt, StreamExt};
-use std::time::Duration;
 use tokio_tungstenite::tungstenite::{Error as WsError, Message};
 
 use super::{Link, Log, Side};
 
 /// Who passes for a daemon: with a key of its own, and a pairing code that it has seen or guessed.
 #[derive(Debug)]
-pub struct Impostor {
-    pub key: KeyPair,
-    pub code: Code,
+pub(crate) struct Impostor {
+    pub(crate) key: KeyPair,
+    pub(crate) code: Code,
 }
 
 impl Impostor {
     /// Speaks the daemon's part as far as the device lets it.
     pub(super) async fn serve(&self, device: &mut Link, log: &Log) -> Result<(), WsError> {
-        let spoken = match self.answer(device, log).await {
-            Ok(spoken) => spoken,
+        match self.answer(device, log).await {
+            Ok(()) => {}
             Err(Stopped::Link(error)) => return Err(error),
             Err(Stopped::Protocol(error)) => {
                 say(device, log, error.alert().message().to_vec()).await?;
-                None
-            }
-        };
-        if let Some(mut channel) = spoken {
-            while let Some(record) = hear(device, log).await {
-                if let Ok(Opened::Message(plaintext)) = channel.opener.open(&record) {
-                    log.tell(|seen| seen.opened.push(plaintext));
-                }
+                device.close(None).await?;
             }
         }
-        device.close(None).await?;
+        // Whatever the device still says.
         while hear(device, log).await.is_some() {}
         Ok(())
     }
 
-    async fn answer(&self, device: &mut Link, log: &Log) -> Result<Option<Channel>, Stopped> {
-        let Some(first) = hear(device, log).await else { return Ok(None) };
-        let welcome = welcome();
-        let (channel, fourth) = match Mode::of(&first)? {
-            Mode::Connect => {
-                let fresh = DaemonEphemeral::generate();
-                // The device's message is for another key: there is nothing that it could answer.
-                let (_, m2) = handshake::read_m1(&self.key, &first, fresh)?;
-                say(device, log, m2).await?;
-                return Ok(None);
-            }
-            Mode::Pair => {
-                let fresh = DaemonPairing::generate();
-                let (state, p2) = pairing::read_p1(&self.code, &self.key, &first, fresh)?;
-                say(device, log, p2).await?;
-                let Some(p3) = hear(device, log).await else { return Ok(None) };
-                state.read_p3(&p3)?.accept(Duration::ZERO, &welcome)?
-            }
-        };
-        say(device, log, fourth).await?;
-        Ok(Some(channel))
+    async fn answer(&self, device: &mut Link, log: &Log) -> Result<(), Stopped> {
+        let Some(first) = hear(device, log).await else { return Ok(()) };
+        if Mode::of(&first)? == Mode::Connect {
+            // It is made for the daemon's key: nothing can be said to it.
+            handshake::read_m1(&self.key, &first, DaemonEphemeral::generate())?;
+            unreachable!("it opens with another key");
+        }
+        let fresh = DaemonPairing::generate();
+        let (state, p2) = pairing::read_p1(&self.code, &self.key, &first, fresh)?;
+        say(device, log, p2).await?;
+        let Some(p3) = hear(device, log).await else { return Ok(()) };
+        let (_, p4) = state.read_p3(&p3)?.accept(Duration::ZERO, &welcome())?;
+        Ok(say(device, log, p4).await?)
     }
 }
 

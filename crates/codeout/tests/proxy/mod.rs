@@ -25,39 +25,39 @@ use tokio_tungstenite::tungstenite::{Error as WsError, Message};
 use crate::support::PATIENCE;
 
 mod impostor;
-pub use impostor::Impostor;
+pub(crate) use impostor::Impostor;
 
 /// Who sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Side {
+pub(crate) enum Side {
     Device,
     Daemon,
 }
 
 /// Which message of a connection: its sender, and how many of the same sender come before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place(pub Side, pub usize);
+pub(crate) struct Place(pub(crate) Side, pub(crate) usize);
 
 /// P1 or M1.
-pub const FIRST: Place = Place(Side::Device, 0);
+pub(crate) const FIRST: Place = Place(Side::Device, 0);
 /// P2 or M2.
-pub const SECOND: Place = Place(Side::Daemon, 0);
+pub(crate) const SECOND: Place = Place(Side::Daemon, 0);
 /// P3 or M3.
-pub const THIRD: Place = Place(Side::Device, 1);
+pub(crate) const THIRD: Place = Place(Side::Device, 1);
 /// P4 or M4, with the daemon's first record.
-pub const FOURTH: Place = Place(Side::Daemon, 1);
-pub const HANDSHAKE: [Place; 4] = [FIRST, SECOND, THIRD, FOURTH];
+pub(crate) const FOURTH: Place = Place(Side::Daemon, 1);
+pub(crate) const HANDSHAKE: [Place; 4] = [FIRST, SECOND, THIRD, FOURTH];
 
 impl Place {
     /// The `n`th record behind the handshake, from 0.
-    pub fn record(from: Side, n: usize) -> Self {
+    pub(crate) fn record(from: Side, n: usize) -> Self {
         Place(from, 2 + n)
     }
 }
 
 /// What the attacker does to one message.
 #[derive(Clone, Debug)]
-pub enum How {
+pub(crate) enum How {
     Flip {
         byte: usize,
         mask: u8,
@@ -78,7 +78,7 @@ pub enum How {
 
 /// What the attacker does to a connection.
 #[derive(Clone, Debug)]
-pub enum Plan {
+pub(crate) enum Plan {
     Relay,
     Change(Place, How),
     /// Answers in the daemon's place.
@@ -87,29 +87,29 @@ pub enum Plan {
 
 /// What passed on one connection.
 #[derive(Clone, Debug, Default)]
-pub struct Seen {
+pub(crate) struct Seen {
     /// Every message as its sender sent it.
-    pub messages: Vec<(Side, Vec<u8>)>,
+    pub(crate) messages: Vec<(Side, Vec<u8>)>,
     /// The bytes on both links, in both directions: HTTP, and WebSocket with its masks.
-    pub raw: [Vec<u8>; 4],
+    pub(crate) raw: [Vec<u8>; 4],
     /// Who ended it.
-    pub ended_by: Option<Side>,
+    pub(crate) ended_by: Option<Side>,
     /// Both links are gone.
-    pub over: bool,
+    pub(crate) over: bool,
 }
 
 impl Seen {
-    pub fn message(&self, Place(from, index): Place) -> Option<&[u8]> {
+    pub(crate) fn message(&self, Place(from, index): Place) -> Option<&[u8]> {
         self.from(from).nth(index)
     }
 
-    pub fn from(&self, side: Side) -> impl Iterator<Item = &[u8]> {
+    pub(crate) fn from(&self, side: Side) -> impl Iterator<Item = &[u8]> {
         let messages = self.messages.iter();
         messages.filter(move |(from, _)| *from == side).map(|(_, bytes)| bytes.as_slice())
     }
 }
 
-pub struct Proxy {
+pub(crate) struct Proxy {
     port: u16,
     shared: Arc<Shared>,
     accepting: AbortHandle,
@@ -138,7 +138,7 @@ struct Book {
 
 impl Proxy {
     /// A proxy before the daemon on `daemon`, a port of loopback. It relays.
-    pub async fn before(daemon: u16) -> Self {
+    pub(crate) async fn before(daemon: u16) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let shared = Arc::new(Shared {
@@ -151,22 +151,22 @@ impl Proxy {
         Proxy { port, shared, accepting }
     }
 
-    pub fn port(&self) -> u16 {
+    pub(crate) fn port(&self) -> u16 {
         self.port
     }
 
-    pub fn address(&self) -> Address {
+    pub(crate) fn address(&self) -> Address {
         Address::new(false, "127.0.0.1", Some(self.port)).unwrap()
     }
 
     /// Follows `plan` from the next connection on, and forgets what it has seen.
-    pub fn plan(&self, plan: Plan) {
+    pub(crate) fn plan(&self, plan: Plan) {
         *self.shared.plans.lock().unwrap() = Plans { once: None, then: plan };
         self.forget();
     }
 
     /// Follows `plan` on the next connection, relays from then on, and forgets what it has seen.
-    pub fn once(&self, plan: Plan) {
+    pub(crate) fn once(&self, plan: Plan) {
         *self.shared.plans.lock().unwrap() = Plans { once: Some(plan), then: Plan::Relay };
         self.forget();
     }
@@ -178,12 +178,12 @@ impl Proxy {
     }
 
     /// What it has seen so far, oldest connection first.
-    pub fn seen(&self) -> Vec<Seen> {
+    pub(crate) fn seen(&self) -> Vec<Seen> {
         self.shared.book.lock().unwrap().seen.iter().cloned().collect()
     }
 
     /// Waits until `pick` finds what it looks for in what was seen.
-    pub async fn when<T>(&self, mut pick: impl FnMut(&[Seen]) -> Option<T>) -> T {
+    pub(crate) async fn when<T>(&self, mut pick: impl FnMut(&[Seen]) -> Option<T>) -> T {
         let mut changed = self.shared.changed.subscribe();
         let found = async {
             loop {
@@ -199,7 +199,7 @@ impl Proxy {
     }
 
     /// Waits until every connection since the last plan is over, and there was one. The last one.
-    pub async fn over(&self) -> Seen {
+    pub(crate) async fn over(&self) -> Seen {
         self.when(|seen| match seen {
             [.., last] if seen.iter().all(|seen| seen.over) => Some(last.clone()),
             _ => None,

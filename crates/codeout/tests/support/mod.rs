@@ -1,7 +1,12 @@
 //! A real daemon on loopback, a clock turned by hand, and a device that speaks the protocol
 //! message by message.
 
-#![allow(dead_code, reason = "each test file uses its part")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
+
+pub mod device;
+pub mod process;
+pub mod relay;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,7 +20,9 @@ use codeout_protocol::code::Code;
 use codeout_protocol::error::Error;
 use codeout_protocol::handshake::{self, DeviceCredentials, DeviceEphemeral};
 use codeout_protocol::link::Link;
-use codeout_protocol::message::{FromDaemon, FromDevice, NumberedRequest, Request};
+use codeout_protocol::message::{
+    ClosingReason, FromDaemon, FromDevice, NumberedRequest, Request,
+};
 use codeout_protocol::name::Name;
 use codeout_protocol::pairing::{self, DevicePairing};
 use codeout_protocol::sodium::KeyPair;
@@ -160,6 +167,8 @@ pub enum WireError {
     Ended,
     /// The protocol said no.
     Protocol(Error),
+    /// The daemon said its last word.
+    Closed(ClosingReason),
 }
 
 impl From<Error> for WireError {
@@ -253,12 +262,21 @@ pub async fn pair_on_wire(
     code: &Code,
     kept: &mut Option<DeviceCredentials>,
 ) -> Result<Established, WireError> {
+    pair_named(port, code, &Name::clean("phone").unwrap(), kept).await
+}
+
+/// As [`pair_on_wire`], proposing `name`.
+pub async fn pair_named(
+    port: u16,
+    code: &Code,
+    name: &Name,
+    kept: &mut Option<DeviceCredentials>,
+) -> Result<Established, WireError> {
     let mut wire = Wire::dial(port).await?;
     let (state, p1) = pairing::pair(code, DevicePairing::generate());
     wire.send(p1).await?;
     let proved = state.read_p2(&wire.receive().await?)?;
-    let name = Name::clean("phone").unwrap();
-    let (state, p3) = proved.present(KeyPair::generate(), &name)?;
+    let (state, p3) = proved.present(KeyPair::generate(), name)?;
     *kept = Some(state.credentials().clone());
     wire.send(p3).await?;
     let (channel, first) = state.read_p4(&wire.receive().await?)?;
