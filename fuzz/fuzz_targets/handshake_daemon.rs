@@ -91,10 +91,7 @@ fn read_p1(transit: &Transit<'_>) {
     match read {
         Ok((_, p2)) => {
             assert_eq!(p2.len(), 1233);
-            assert_eq!(
-                pairing::session_identifier(&p1).expect("it was read")[..],
-                p1[3..19]
-            );
+            assert_eq!(pairing::session_identifier(&p1).expect("it was read")[..], p1[3..19]);
             assert_eq!(device.read_p2(&p2).is_ok(), p1 == sent);
         }
         Err(_) => assert_ne!(p1, sent),

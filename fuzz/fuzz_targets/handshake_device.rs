@@ -42,9 +42,7 @@ fuzz_target!(|step: Step<'_>| match step {
     }
     Step::M4(transit, verdict) => {
         let (device, claim) = PAIRED.to_claim();
-        let accepted = claim
-            .verify(Some(&PAIRED.psk))
-            .expect("the device is paired");
+        let accepted = claim.verify(Some(&PAIRED.psk)).expect("the device is paired");
         let (sent, welcome) = match verdict {
             Verdict::Accept(first) => {
                 let (_, m4) = accepted.accept(NOW, first).expect("an input is short");
@@ -66,11 +64,8 @@ fuzz_target!(|step: Step<'_>| match step {
                 (p4, Some(first))
             }
             Verdict::Refuse(reason) => {
-                let reasons = [
-                    PairRefusal::AlreadyUsed,
-                    PairRefusal::Expired,
-                    PairRefusal::Declined,
-                ];
+                let reasons =
+                    [PairRefusal::AlreadyUsed, PairRefusal::Expired, PairRefusal::Declined];
                 (proved.refuse(reasons[usize::from(reason % 3)]), None)
             }
         };
@@ -85,10 +80,7 @@ fuzz_target!(|step: Step<'_>| match step {
 /// No verdict is due yet, so nothing may look like one.
 fn check_refused(error: &Error, changed: bool) {
     assert!(changed, "{error}");
-    assert!(
-        !matches!(error, Error::Refused(_) | Error::Tampered),
-        "{error}"
-    );
+    assert!(!matches!(error, Error::Refused(_) | Error::Tampered), "{error}");
 }
 
 fn check_verdict(error: &Error, changed: bool, refused: bool) {

@@ -49,14 +49,7 @@ struct Direction {
 impl Direction {
     fn new(sealer: Sealer, opener: Opener) -> Self {
         let sealer = Some(sealer);
-        Direction {
-            sealer,
-            opener,
-            now: NOW,
-            sent: Vec::new(),
-            next: 0,
-            broken: false,
-        }
+        Direction { sealer, opener, now: NOW, sent: Vec::new(), next: 0, broken: false }
     }
 
     fn seal(&mut self, plaintext: &[u8]) {
@@ -67,8 +60,7 @@ impl Direction {
             Ok(record) => {
                 assert!(plaintext.len() <= MAX_PLAINTEXT && record.len() <= MAX_RECORD);
                 assert_eq!(record.len(), (plaintext.len() / 64 + 1) * 64 + 17);
-                self.sent
-                    .push((record, Opened::Message(plaintext.to_vec())));
+                self.sent.push((record, Opened::Message(plaintext.to_vec())));
             }
             Err(error) => {
                 assert!(error == Error::TooLong && plaintext.len() > MAX_PLAINTEXT);
@@ -92,10 +84,7 @@ impl Direction {
             assert_eq!(opened, Err(Error::Ended));
         } else if let (Some((_, expected)), false) = (due, self.broken) {
             assert_eq!(opened.as_ref(), Ok(expected));
-            assert_eq!(
-                self.opener.has_ended(),
-                matches!(expected, Opened::Final(_))
-            );
+            assert_eq!(self.opener.has_ended(), matches!(expected, Opened::Final(_)));
             self.next += 1;
         } else {
             assert_eq!(opened, Err(Error::Record));
@@ -106,9 +95,7 @@ impl Direction {
 
     fn record(&self, index: usize) -> &[u8] {
         let count = self.sent.len().max(1);
-        self.sent
-            .get(index % count)
-            .map_or(&[], |(record, _)| record)
+        self.sent.get(index % count).map_or(&[], |(record, _)| record)
     }
 }
 
@@ -117,11 +104,7 @@ fuzz_target!(|steps: Vec<Step<'_>>| {
     let mut up = Direction::new(device.sealer, daemon.opener);
     let mut down = Direction::new(daemon.sealer, device.opener);
     for Step { upwards, action } in steps.into_iter().take(32) {
-        let (this, other) = if upwards {
-            (&mut up, &down)
-        } else {
-            (&mut down, &up)
-        };
+        let (this, other) = if upwards { (&mut up, &down) } else { (&mut down, &up) };
         match action {
             Action::Seal { plaintext, seconds } => {
                 this.now += Duration::from_secs(seconds.into());
@@ -133,10 +116,7 @@ fuzz_target!(|steps: Vec<Step<'_>>| {
             }
             Action::Finish(plaintext) => this.finish(plaintext),
             Action::DeliverNext(transit) => {
-                let due = this
-                    .sent
-                    .get(this.next)
-                    .map_or(&[][..], |(record, _)| record);
+                let due = this.sent.get(this.next).map_or(&[][..], |(record, _)| record);
                 let record = transit.of(due);
                 this.deliver(&record);
             }

@@ -56,10 +56,7 @@ impl Transit<'_> {
         match self {
             Transit::Honest => {}
             Transit::Changed(changes) => {
-                changes
-                    .iter()
-                    .take(8)
-                    .for_each(|change| change.to(&mut message));
+                changes.iter().take(8).for_each(|change| change.to(&mut message));
             }
             Transit::Replaced(other) => message = other.to_vec(),
         }
@@ -108,17 +105,8 @@ pub static PAIRED: LazyLock<Paired> = LazyLock::new(|| {
     let (daemon, token) = (KeyPair::generate(), Token::from_bytes(&[7; 32]));
     let daemon_key = daemon.public;
     let psk = token.psk();
-    let credentials = DeviceCredentials {
-        daemon_key,
-        device: KeyPair::generate(),
-        token,
-    };
-    Paired {
-        daemon,
-        credentials,
-        psk,
-        code: Code::random(),
-    }
+    let credentials = DeviceCredentials { daemon_key, device: KeyPair::generate(), token };
+    Paired { daemon, credentials, psk, code: Code::random() }
 });
 
 impl Paired {

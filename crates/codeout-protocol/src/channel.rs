@@ -72,11 +72,12 @@ impl Sealer {
         out: &mut Vec<u8>,
     ) -> Result<(), Error> {
         let keyed_at = *self.keyed_at.get_or_insert(now);
-        self.records += 1;
-        let due = self.records >= REKEY_RECORDS || now.saturating_sub(keyed_at) >= REKEY_AFTER;
+        let records = self.records + 1;
+        let due = records >= REKEY_RECORDS || now.saturating_sub(keyed_at) >= REKEY_AFTER;
         self.push(plaintext, if due { Tag::Rekey } else { Tag::Message }, out)?;
+        self.records = if due { 0 } else { records };
         if due {
-            (self.records, self.keyed_at) = (0, Some(now));
+            self.keyed_at = Some(now);
         }
         Ok(())
     }
@@ -95,8 +96,11 @@ impl Sealer {
         if plaintext.len() > MAX_PLAINTEXT {
             return Err(Error::TooLong);
         }
-        // Room for the longest record at once: a growing buffer would leave copies behind.
-        self.padded.reserve(plaintext.len() + BLOCK);
+        let room = plaintext.len() + BLOCK;
+        if self.padded.capacity() < room {
+            // A new buffer: one that grows would leave copies behind, this wipes the old.
+            self.padded = Zeroizing::new(Vec::with_capacity(room));
+        }
         self.padded.extend_from_slice(plaintext);
         sodium::pad(&mut self.padded, BLOCK);
         out.reserve_exact(self.padded.len() + STREAM_OVERHEAD);
@@ -121,8 +125,8 @@ impl fmt::Debug for Sealer {
     }
 }
 
-/// What a record held.
-#[derive(Debug, PartialEq, Eq)]
+/// What a record held. `Debug` shows its length alone.
+#[derive(PartialEq, Eq)]
 pub enum Opened {
     /// A message; more may follow.
     Message(Vec<u8>),
@@ -135,6 +139,15 @@ impl Opened {
     pub fn into_bytes(self) -> Vec<u8> {
         match self {
             Opened::Message(bytes) | Opened::Final(bytes) => bytes,
+        }
+    }
+}
+
+impl fmt::Debug for Opened {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Opened::Message(bytes) => write!(f, "Message({} bytes)", bytes.len()),
+            Opened::Final(bytes) => write!(f, "Final({} bytes)", bytes.len()),
         }
     }
 }

@@ -80,12 +80,7 @@ fn the_vectors_bad_padding_is_refused() {
         let sealed_honestly = Pull::new(&key, &header).pull(&record).is_some();
         assert!(sealed_honestly, "{}", text(&case["why"]));
         let mut opener = Opener::new(&key, &header);
-        assert_eq!(
-            opener.open(&record),
-            Err(Error::Record),
-            "{}",
-            text(&case["why"])
-        );
+        assert_eq!(opener.open(&record), Err(Error::Record), "{}", text(&case["why"]));
         assert_broken(&mut opener, &[record]);
     }
 }
@@ -143,12 +138,7 @@ fn a_truncated_or_extended_record_is_refused() {
     let records = three(&mut sealer);
     let refuses = |record: &[u8]| {
         let mut opener = Opener::new(&key(), &header);
-        assert_eq!(
-            opener.open(record),
-            Err(Error::Record),
-            "{} bytes",
-            record.len()
-        );
+        assert_eq!(opener.open(record), Err(Error::Record), "{} bytes", record.len());
         assert_broken(&mut opener, &records);
     };
     for length in 0..records[0].len() {
@@ -170,11 +160,7 @@ fn a_record_flipped_at_any_bit_is_refused() {
             let mut changed = records[0].clone();
             changed[index] ^= 1 << bit;
             let mut opener = Opener::new(&key(), &header);
-            assert_eq!(
-                opener.open(&changed),
-                Err(Error::Record),
-                "byte {index}, bit {bit}"
-            );
+            assert_eq!(opener.open(&changed), Err(Error::Record), "byte {index}, bit {bit}");
             assert_broken(&mut opener, &records);
         }
     }
@@ -220,9 +206,7 @@ fn not_even_an_honest_record_may_follow_the_final_one() {
     let (mut sealer, mut opener) = direction();
     let (mut last, mut behind) = (Vec::new(), Vec::new());
     sealer.push(b"bye", Tag::Final, &mut last).unwrap();
-    sealer
-        .push(b"and another thing", Tag::Message, &mut behind)
-        .unwrap();
+    sealer.push(b"and another thing", Tag::Message, &mut behind).unwrap();
     assert_eq!(opener.open(&last), Ok(Opened::Final(b"bye".to_vec())));
     assert_eq!(opener.open(&behind), Err(Error::Ended));
 }
@@ -298,9 +282,7 @@ fn the_key_changes_after_2_to_the_20_records() {
 fn the_key_changes_after_an_hour() {
     let (mut sealer, mut tag_of, mut opener) = watched_direction();
     let mut tag_at = |milliseconds| {
-        let record = sealer
-            .seal(START + Duration::from_millis(milliseconds), b"text")
-            .unwrap();
+        let record = sealer.seal(START + Duration::from_millis(milliseconds), b"text").unwrap();
         assert_eq!(opener.open(&record), message(b"text"));
         tag_of(&record)
     };
@@ -325,10 +307,7 @@ fn a_key_change_that_was_refused_as_too_long_comes_with_the_next_record() {
     let second = sealer.seal(later, b"second").unwrap();
     assert_eq!(opener.open(&first), message(b"first"));
     assert_eq!(opener.open(&second), message(b"second"));
-    assert_eq!(
-        (tag_of(&first), tag_of(&second)),
-        (Tag::Message, Tag::Rekey)
-    );
+    assert_eq!((tag_of(&first), tag_of(&second)), (Tag::Message, Tag::Rekey));
 }
 
 #[test]

@@ -20,11 +20,7 @@ fn file() -> Value {
 /// One block of the file, which must have as many members as when this was written.
 fn block<'a>(file: &'a Value, path: &str, members: usize) -> &'a Value {
     let block = file.pointer(path).expect("the block");
-    assert_eq!(
-        block.as_object().expect("an object").len(),
-        members,
-        "{path}"
-    );
+    assert_eq!(block.as_object().expect("an object").len(), members, "{path}");
     block
 }
 
@@ -52,10 +48,7 @@ fn a_password_longer_than_the_hash_block_gets_no_padding() {
     let long = [b'x'; 200];
     let string = lv_cat(&[DSI, &long, b"", b"channel", b"sid"]);
     let expected = sodium::ristretto_from_hash(&sha512(&[&string]));
-    assert_eq!(
-        generator(&long, b"channel", b"sid").encoding(),
-        expected.encoding()
-    );
+    assert_eq!(generator(&long, b"channel", b"sid").encoding(), expected.encoding());
 }
 
 #[test]
@@ -66,10 +59,8 @@ fn both_ends_derive_the_drafts_key() {
     let generator = generator(&prs, &ci, &sid);
     assert_eq!(generator.encoding(), &array(&case["g"]));
 
-    let (ya, yb) = (
-        Scalar::from_bytes(&array(&case["ya"])),
-        Scalar::from_bytes(&array(&case["yb"])),
-    );
+    let (ya, yb) =
+        (Scalar::from_bytes(&array(&case["ya"])), Scalar::from_bytes(&array(&case["yb"])));
     let (initiator_element, responder_element) = (array(&case["Ya"]), array(&case["Yb"]));
     assert_eq!(share(&generator, &ya), initiator_element);
     assert_eq!(share(&generator, &yb), responder_element);
@@ -81,14 +72,8 @@ fn both_ends_derive_the_drafts_key() {
     // In parts, as the handshake hands it in: the parts must not show in the result.
     let (ada_parts, adb_parts) = (ada.split_at(1), adb.split_at(2));
     let (ada_parts, adb_parts) = ([ada_parts.0, ada_parts.1], [adb_parts.0, adb_parts.1]);
-    let initiator = Share {
-        element: &initiator_element,
-        data: &ada_parts,
-    };
-    let responder = Share {
-        element: &responder_element,
-        data: &adb_parts,
-    };
+    let initiator = Share { element: &initiator_element, data: &ada_parts };
+    let responder = Share { element: &responder_element, data: &adb_parts };
     let at_initiator = intermediate_key(&sid, &ya, &responder_element, initiator, responder);
     let at_responder = intermediate_key(&sid, &yb, &initiator_element, initiator, responder);
     let isk = hex(&case["ISK_IR"]);
@@ -109,23 +94,14 @@ fn valid_points_multiply_and_invalid_ones_abort() {
     let valid = block(&file, "/points/Valid", 4);
     let scalar = Scalar::from_bytes(&array(&valid["s"]));
     let product = scalar.times(&array(&valid["X"])).unwrap();
-    assert_eq!(
-        product.encoding(),
-        &array(&valid["G.scalar_mult(s,decode(X))"])
-    );
+    assert_eq!(product.encoding(), &array(&valid["G.scalar_mult(s,decode(X))"]));
     assert_eq!(product.encoding(), &array(&valid["G.scalar_mult_vfy(s,X)"]));
 
     for name in ["Invalid Y1", "Invalid Y2"] {
         let invalid = array(&points[name]);
         assert!(scalar.times(&invalid).is_none(), "{name}");
-        let end = Share {
-            element: &invalid,
-            data: &[],
-        };
-        assert!(
-            intermediate_key(&[0; 16], &scalar, &invalid, end, end).is_none(),
-            "{name}"
-        );
+        let end = Share { element: &invalid, data: &[] };
+        assert!(intermediate_key(&[0; 16], &scalar, &invalid, end, end).is_none(), "{name}");
     }
 }
 
@@ -161,16 +137,8 @@ fn the_transcript_is_ordered_as_in_the_draft() {
     let strings = block(&file, "/strings/transcript_ir", 8);
     let part = |name: &str| hex(&strings[name]);
     for (initiator, responder, name) in [
-        (
-            "b'123'",
-            "b'234'",
-            "transcript_ir(b'123',b'PartyA',b'234',b'PartyB')",
-        ),
-        (
-            "b'3456'",
-            "b'2345'",
-            "transcript_ir(b'3456',b'PartyA',b'2345',b'PartyB')",
-        ),
+        ("b'123'", "b'234'", "transcript_ir(b'123',b'PartyA',b'234',b'PartyB')"),
+        ("b'3456'", "b'2345'", "transcript_ir(b'3456',b'PartyA',b'2345',b'PartyB')"),
     ] {
         let (party_a, party_b) = (part("b'PartyA'"), part("b'PartyB'"));
         let joined = lv_cat(&[&part(initiator), &party_a, &part(responder), &party_b]);
@@ -182,14 +150,8 @@ fn the_transcript_is_ordered_as_in_the_draft() {
 fn the_confirmation_tags_differ_with_everything_that_they_confirm() {
     let isk = sha512(&[b"isk"]);
     let (a, b) = ([1; 32], [2; 32]);
-    let initiator = Share {
-        element: &a,
-        data: &[b"A"],
-    };
-    let responder = Share {
-        element: &b,
-        data: &[b"B"],
-    };
+    let initiator = Share { element: &a, data: &[b"A"] };
+    let responder = Share { element: &b, data: &[b"B"] };
     let tags = confirm(&[0; 16], &isk, initiator, responder);
     assert_ne!(tags.initiator, tags.responder);
 
@@ -199,14 +161,8 @@ fn the_confirmation_tags_differ_with_everything_that_they_confirm() {
         assert_ne!(other.initiator, tags.initiator);
         assert_ne!(other.responder, tags.responder);
     }
-    let other_data = Share {
-        data: &[b"C"],
-        ..initiator
-    };
-    assert_ne!(
-        confirm(&[0; 16], &isk, other_data, responder).initiator,
-        tags.initiator
-    );
+    let other_data = Share { data: &[b"C"], ..initiator };
+    assert_ne!(confirm(&[0; 16], &isk, other_data, responder).initiator, tags.initiator);
     let swapped = confirm(&[0; 16], &isk, responder, initiator);
     assert_eq!(swapped.initiator, tags.responder);
 }

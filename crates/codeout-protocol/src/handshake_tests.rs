@@ -96,10 +96,7 @@ fn run_vector(file: &Value) -> (AwaitM4, Claim, [u8; STREAM_HEADER]) {
     let device_keys = &file["device"];
     let kem = KemKeyPair::from_seed(&array(&device_keys["kem_seed"]));
     assert_eq!(kem.public.as_slice(), hex(&device_keys["kem_pk"]));
-    let device_ephemeral = DeviceEphemeral {
-        kx: key_pair_of_seed(device_keys),
-        kem,
-    };
+    let device_ephemeral = DeviceEphemeral { kx: key_pair_of_seed(device_keys), kem };
     let daemon_ephemeral = DaemonEphemeral {
         kx: key_pair_of_seed(&file["daemon"]),
         kem_seed: Some(Zeroizing::new(array(&file["daemon"]["kem_enc_seed"]))),
@@ -126,15 +123,8 @@ fn both_ends_connect_as_in_the_vectors() {
     let file = vector();
     let (device, claim, device_header) = run_vector(&file);
     let psk = Psk::from_bytes(&array(&file["psk"]));
-    assert_eq!(
-        Token::from_bytes(&array(&file["token"])).psk().expose(),
-        psk.expose()
-    );
-    let (mut daemon, m4) = claim
-        .verify(Some(&psk))
-        .unwrap()
-        .accept(NOW, b"welcome")
-        .unwrap();
+    assert_eq!(Token::from_bytes(&array(&file["token"])).psk().expose(), psk.expose());
+    let (mut daemon, m4) = claim.verify(Some(&psk)).unwrap().accept(NOW, b"welcome").unwrap();
 
     // The vector's keys open what each end sealed…
     let up = Key::from_bytes(&array(&file["device_to_daemon"]));
@@ -149,10 +139,7 @@ fn both_ends_connect_as_in_the_vectors() {
     let opened = Opener::new(&up, &device_header).open(&record);
     assert_eq!(opened, Ok(Opened::Message(b"ping".to_vec())));
     // …and so does the other end.
-    assert_eq!(
-        daemon.opener.open(&record),
-        Ok(Opened::Message(b"ping".to_vec()))
-    );
+    assert_eq!(daemon.opener.open(&record), Ok(Opened::Message(b"ping".to_vec())));
     assert_connected(&mut device, &mut daemon);
 }
 
@@ -162,16 +149,11 @@ fn the_refusal_is_the_vectors() {
     let refusal = [vec![TAG_REFUSAL], hex(&file["refusal_1"])].concat();
     let (device, claim, _) = run_vector(&file);
     assert_eq!(claim.verify(None).unwrap_err(), refusal);
-    assert_eq!(
-        error(device.read_m4(&refusal)),
-        Error::Refused(Refusal::NotPaired)
-    );
+    assert_eq!(error(device.read_m4(&refusal)), Error::Refused(Refusal::NotPaired));
 
     // A device that is revoked between its proof and the answer gets the same bytes.
     let (_, claim, _) = run_vector(&file);
-    let accepted = claim
-        .verify(Some(&Psk::from_bytes(&array(&file["psk"]))))
-        .unwrap();
+    let accepted = claim.verify(Some(&Psk::from_bytes(&array(&file["psk"])))).unwrap();
     assert_eq!(accepted.refuse(), refusal);
 }
 
@@ -247,12 +229,7 @@ fn m1_of_a_wrong_length_is_refused() {
     assert_eq!(m1.len(), 1235);
     for wrong in other_lengths(&m1) {
         let refused = error(paired.read_m1(&wrong));
-        assert_eq!(
-            refused,
-            misbehaved(Misbehaviour::Length),
-            "{} bytes",
-            wrong.len()
-        );
+        assert_eq!(refused, misbehaved(Misbehaviour::Length), "{} bytes", wrong.len());
         assert_eq!(refused.alert(), Alert::Malformed);
     }
 }
@@ -289,12 +266,7 @@ fn m2_of_a_wrong_length_is_refused() {
     assert_eq!(m2.len(), 1137);
     for wrong in other_lengths(&m2) {
         let refused = error(paired.connect().0.read_m2(&wrong));
-        assert_eq!(
-            refused,
-            misbehaved(Misbehaviour::Length),
-            "{} bytes",
-            wrong.len()
-        );
+        assert_eq!(refused, misbehaved(Misbehaviour::Length), "{} bytes", wrong.len());
     }
 }
 
@@ -306,11 +278,7 @@ fn m2_flipped_at_any_byte_is_refused() {
         for mask in masks(index) {
             let (device, _, mut m2) = paired.to_m2();
             m2[index] ^= mask;
-            let what = if index == 0 {
-                Misbehaviour::Tag
-            } else {
-                Misbehaviour::Seal
-            };
+            let what = if index == 0 { Misbehaviour::Tag } else { Misbehaviour::Seal };
             assert_eq!(error(device.read_m2(&m2)), misbehaved(what), "byte {index}");
         }
     }
@@ -356,22 +324,14 @@ fn m3_flipped_at_any_byte_is_refused() {
                 // The proof is refused; the refusal covers it as received, so that the device
                 // sees that it was not the daemon that broke with it.
                 let refusal = verdict.unwrap_err();
-                assert_eq!(
-                    error(device.read_m4(&refusal)),
-                    Error::Tampered,
-                    "byte {index}"
-                );
+                assert_eq!(error(device.read_m4(&refusal)), Error::Tampered, "byte {index}");
                 continue;
             }
             // The stream's header is part of no transcript: the first record is refused.
             let (mut daemon, m4) = verdict.unwrap().accept(NOW, b"welcome").unwrap();
             let (mut device, _) = device.read_m4(&m4).unwrap();
             let record = device.sealer.seal(NOW, b"ping").unwrap();
-            assert_eq!(
-                daemon.opener.open(&record),
-                Err(Error::Record),
-                "byte {index}"
-            );
+            assert_eq!(daemon.opener.open(&record), Err(Error::Record), "byte {index}");
         }
     }
 }
@@ -411,19 +371,12 @@ fn a_message_of_the_daemon_with_a_wrong_tag_is_refused() {
     for tag in 1..=255 {
         let (device, _, mut m2) = paired.to_m2();
         m2[0] = tag;
-        assert_eq!(
-            error(device.read_m2(&m2)),
-            misbehaved(Misbehaviour::Tag),
-            "tag {tag}"
-        );
+        assert_eq!(error(device.read_m2(&m2)), misbehaved(Misbehaviour::Tag), "tag {tag}");
 
         let (device, _, mut m4) = paired.to_m4();
         m4[0] = tag;
-        let expected = if tag == TAG_REFUSAL {
-            Error::Tampered
-        } else {
-            misbehaved(Misbehaviour::Tag)
-        };
+        let expected =
+            if tag == TAG_REFUSAL { Error::Tampered } else { misbehaved(Misbehaviour::Tag) };
         assert_eq!(error(device.read_m4(&m4)), expected, "tag {tag}");
     }
 }
@@ -463,15 +416,9 @@ fn an_unknown_or_wrongly_long_alert_is_no_alert() {
     let paired = Paired::new();
     for byte in (0..=255).filter(|byte| !(1..=5).contains(byte)) {
         let (device, _) = paired.connect();
-        assert_eq!(
-            error(device.read_m2(&[0xff, byte])),
-            misbehaved(Misbehaviour::Tag)
-        );
+        assert_eq!(error(device.read_m2(&[0xff, byte])), misbehaved(Misbehaviour::Tag));
         let (device, _, _) = paired.to_m3();
-        assert_eq!(
-            error(device.read_m4(&[0xff, byte])),
-            misbehaved(Misbehaviour::Tag)
-        );
+        assert_eq!(error(device.read_m4(&[0xff, byte])), misbehaved(Misbehaviour::Tag));
     }
     for wrong in [[0xff].as_slice(), &[0xff, 1, 0], &[0xff, 1, 1, 1]] {
         let (device, _) = paired.connect();
@@ -503,18 +450,12 @@ fn unknown_revoked_and_wrong_keys_get_the_same_refusal() {
         assert_eq!(claim.device_key(), paired.device.public);
         let refusal = claim.verify(psk).unwrap_err();
         assert_eq!((refusal.len(), refusal[0]), (18, TAG_REFUSAL));
-        assert_eq!(
-            error(device.read_m4(&refusal)),
-            Error::Refused(Refusal::NotPaired)
-        );
+        assert_eq!(error(device.read_m4(&refusal)), Error::Refused(Refusal::NotPaired));
     }
     let (device, claim) = paired.to_claim();
     let refusal = claim.verify(Some(&paired.token.psk())).unwrap().refuse();
     assert_eq!((refusal.len(), refusal[0]), (18, TAG_REFUSAL));
-    assert_eq!(
-        error(device.read_m4(&refusal)),
-        Error::Refused(Refusal::NotPaired)
-    );
+    assert_eq!(error(device.read_m4(&refusal)), Error::Refused(Refusal::NotPaired));
 }
 
 #[test]
@@ -527,10 +468,7 @@ fn a_device_with_a_wrong_token_is_refused() {
     };
     let (device, claim) = stolen.to_claim();
     let refusal = claim.verify(Some(&paired.token.psk())).unwrap_err();
-    assert_eq!(
-        error(device.read_m4(&refusal)),
-        Error::Refused(Refusal::NotPaired)
-    );
+    assert_eq!(error(device.read_m4(&refusal)), Error::Refused(Refusal::NotPaired));
 }
 
 #[test]
@@ -539,18 +477,12 @@ fn a_device_with_a_wrong_secret_key_is_refused() {
     let secret = KeyPair::generate().secret;
     let thief = Paired {
         daemon: paired.daemon.clone(),
-        device: KeyPair {
-            public: paired.device.public,
-            secret,
-        },
+        device: KeyPair { public: paired.device.public, secret },
         token: paired.token.clone(),
     };
     let (device, claim) = thief.to_claim();
     let refusal = claim.verify(Some(&paired.token.psk())).unwrap_err();
-    assert_eq!(
-        error(device.read_m4(&refusal)),
-        Error::Refused(Refusal::NotPaired)
-    );
+    assert_eq!(error(device.read_m4(&refusal)), Error::Refused(Refusal::NotPaired));
 }
 
 #[test]
@@ -560,21 +492,13 @@ fn a_refusal_changed_on_the_way_is_tampered_with() {
         for bit in 0..8 {
             let (device, mut refusal) = paired.to_refusal();
             refusal[index] ^= 1 << bit;
-            assert_eq!(
-                error(device.read_m4(&refusal)),
-                Error::Tampered,
-                "byte {index}"
-            );
+            assert_eq!(error(device.read_m4(&refusal)), Error::Tampered, "byte {index}");
         }
     }
     for length in (1..18).chain([19, 20]) {
         let (device, mut refusal) = paired.to_refusal();
         refusal.resize(length, 0);
-        assert_eq!(
-            error(device.read_m4(&refusal)),
-            Error::Tampered,
-            "{length} bytes"
-        );
+        assert_eq!(error(device.read_m4(&refusal)), Error::Tampered, "{length} bytes");
     }
 }
 
@@ -582,10 +506,7 @@ fn a_refusal_changed_on_the_way_is_tampered_with() {
 fn a_forged_refusal_is_tampered_with() {
     let paired = Paired::new();
     let (device, _, _) = paired.to_m3();
-    assert_eq!(
-        error(device.read_m4(&[[TAG_REFUSAL; 18]].concat())),
-        Error::Tampered
-    );
+    assert_eq!(error(device.read_m4(&[[TAG_REFUSAL; 18]].concat())), Error::Tampered);
     let (device, _, _) = paired.to_m3();
     let (_, of_another_session) = paired.to_refusal();
     assert_eq!(error(device.read_m4(&of_another_session)), Error::Tampered);
@@ -606,10 +527,7 @@ fn a_refusal_with_an_unknown_reason_is_refused() {
         let (device, claim) = paired.to_claim();
         let Accepted { verdict } = claim.verify(Some(&paired.token.psk())).unwrap();
         let refusal = verdict.refuse(reason);
-        assert_eq!(
-            error(device.read_m4(&refusal)),
-            misbehaved(Misbehaviour::Tag)
-        );
+        assert_eq!(error(device.read_m4(&refusal)), misbehaved(Misbehaviour::Tag));
     }
 }
 
@@ -621,10 +539,7 @@ fn a_refusal_with_no_or_two_reasons_is_refused() {
         let Accepted { verdict } = claim.verify(Some(&paired.token.psk())).unwrap();
         let sealed = sodium::seal(verdict.refusal_key, &verdict.schedule.transcript, reasons);
         let refusal = [vec![TAG_REFUSAL], sealed].concat();
-        assert_eq!(
-            error(device.read_m4(&refusal)),
-            misbehaved(Misbehaviour::Length)
-        );
+        assert_eq!(error(device.read_m4(&refusal)), misbehaved(Misbehaviour::Length));
     }
 }
 
@@ -639,10 +554,7 @@ fn low_order_keys_are_refused() {
         let (_, mut m1) = paired.connect();
         m1[HEADER..HEADER + KX_PUBLIC].copy_from_slice(&point);
         let answer = error(paired.read_m1(&m1));
-        assert_eq!(
-            (answer.alert(), answer),
-            (Alert::Malformed, refused.clone())
-        );
+        assert_eq!((answer.alert(), answer), (Alert::Malformed, refused.clone()));
 
         // Se
         let (device, _, mut m2) = paired.to_m2();
@@ -650,20 +562,11 @@ fn low_order_keys_are_refused() {
         assert_eq!(error(device.read_m2(&m2)), refused);
 
         // spk
-        let credentials = DeviceCredentials {
-            daemon_key: bad,
-            ..paired.credentials()
-        };
-        assert_eq!(
-            error(connect(credentials, DeviceEphemeral::generate())),
-            refused
-        );
+        let credentials = DeviceCredentials { daemon_key: bad, ..paired.credentials() };
+        assert_eq!(error(connect(credentials, DeviceEphemeral::generate())), refused);
 
         // dpk, sealed by a device that holds the code but not to the rules
-        let device = KeyPair {
-            public: bad,
-            ..paired.device.clone()
-        };
+        let device = KeyPair { public: bad, ..paired.device.clone() };
         let (_, daemon, m3) = Paired { device, ..paired }.to_m3();
         assert_eq!(error(daemon.read_m3(&m3)), refused);
     }
@@ -695,10 +598,7 @@ fn reflected_messages_are_refused() {
         let (device, _, mut m3) = paired.to_m3();
         m3[0] = tag;
         let refused = error(device.read_m4(&m3));
-        assert!(
-            matches!(refused, Error::Tampered | Error::Misbehaved(_)),
-            "{refused:?}"
-        );
+        assert!(matches!(refused, Error::Tampered | Error::Misbehaved(_)), "{refused:?}");
     }
 }
 
@@ -740,13 +640,7 @@ fn a_proof_of_another_session_is_refused() {
     let (_, _, of_another_session) = paired.to_m3();
     let (_, daemon, mut m3) = paired.to_m3();
     m3[48..64].copy_from_slice(&of_another_session[48..64]);
-    assert!(
-        daemon
-            .read_m3(&m3)
-            .unwrap()
-            .verify(Some(&paired.token.psk()))
-            .is_err()
-    );
+    assert!(daemon.read_m3(&m3).unwrap().verify(Some(&paired.token.psk())).is_err());
 }
 
 #[test]
@@ -764,10 +658,7 @@ fn a_welcome_that_is_too_long_is_the_callers_error() {
     let paired = Paired::new();
     let (_, claim) = paired.to_claim();
     let accepted = claim.verify(Some(&paired.token.psk())).unwrap();
-    assert_eq!(
-        error(accepted.accept(NOW, &vec![0; 65_537])),
-        Error::TooLong
-    );
+    assert_eq!(error(accepted.accept(NOW, &vec![0; 65_537])), Error::TooLong);
 
     let (device, claim) = paired.to_claim();
     let accepted = claim.verify(Some(&paired.token.psk())).unwrap();
@@ -804,20 +695,11 @@ fn credentials_and_ephemeral_keys_print_nothing_secret() {
     let device = DeviceEphemeral::generate();
     assert_eq!(
         format!("{device:?}"),
-        format!(
-            "DeviceEphemeral {{ kx: {}, kem: KemKeyPair(..) }}",
-            pair(device.kx.public)
-        )
+        format!("DeviceEphemeral {{ kx: {}, kem: KemKeyPair(..) }}", pair(device.kx.public))
     );
     // 0xab = 171
     let kem_seed = Some(Zeroizing::new([0xab; 32]));
-    let daemon = DaemonEphemeral {
-        kem_seed,
-        ..DaemonEphemeral::generate()
-    };
+    let daemon = DaemonEphemeral { kem_seed, ..DaemonEphemeral::generate() };
     let printed = format!("{daemon:?} {daemon:x?}");
-    assert!(
-        !printed.contains("171, 171") && !printed.contains("ab, ab"),
-        "{printed}"
-    );
+    assert!(!printed.contains("171, 171") && !printed.contains("ab, ab"), "{printed}");
 }

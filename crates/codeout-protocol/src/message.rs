@@ -6,6 +6,8 @@
 //! not know is answered with [`ErrorCode::UnknownRequest`], and an event that the device does
 //! not know is dropped, so that both can be added too.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Misbehaviour};
@@ -40,8 +42,8 @@ mod kind {
 /// A session's number, given by the daemon, unique while the daemon runs.
 pub type SessionId = u32;
 
-/// A part of a session's byte stream, or how far it was consumed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A part of a session's byte stream. `Debug` shows its length alone: people type secrets.
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Chunk<'a> {
     /// Which session.
     pub session: SessionId,
@@ -49,6 +51,16 @@ pub struct Chunk<'a> {
     pub offset: u64,
     /// 1 to [`MAX_CHUNK`] bytes.
     pub bytes: &'a [u8],
+}
+
+impl fmt::Debug for Chunk<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Chunk")
+            .field("session", &self.session)
+            .field("offset", &self.offset)
+            .field("length", &self.bytes.len())
+            .finish()
+    }
 }
 
 /// "All bytes before `offset` are dealt with": output shown, or input written.
@@ -262,8 +274,8 @@ pub struct OfferEntry {
     pub expires_in: u64,
 }
 
-impl std::fmt::Debug for OfferEntry {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for OfferEntry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("OfferEntry")
             .field("expires_in", &self.expires_in)
             .finish_non_exhaustive()

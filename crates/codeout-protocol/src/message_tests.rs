@@ -71,23 +71,13 @@ fn requests() -> [(Value, Request); 9] {
         (json!({"id": 1, "request": "ping"}), Request::Ping),
         (
             json!({"id": 1, "request": "open", "columns": 80, "rows": 24}),
-            Request::Open {
-                columns: 80,
-                rows: 24,
-            },
+            Request::Open { columns: 80, rows: 24 },
         ),
         (
             json!({"id": 1, "request": "resize", "session": 7, "columns": 1, "rows": 2000}),
-            Request::Resize {
-                session: 7,
-                columns: 1,
-                rows: 2000,
-            },
+            Request::Resize { session: 7, columns: 1, rows: 2000 },
         ),
-        (
-            json!({"id": 1, "request": "end", "session": 7}),
-            Request::End { session: 7 },
-        ),
+        (json!({"id": 1, "request": "end", "session": 7}), Request::End { session: 7 }),
         (json!({"id": 1, "request": "devices"}), Request::Devices),
         (
             json!({"id": 1, "request": "revoke", "device": "K7QM3FBR"}),
@@ -95,24 +85,15 @@ fn requests() -> [(Value, Request); 9] {
         ),
         (
             json!({"id": 1, "request": "rename", "device": "K7QM3FBR", "name": "Telefon"}),
-            Request::Rename {
-                device: device(),
-                name: "Telefon".into(),
-            },
+            Request::Rename { device: device(), name: "Telefon".into() },
         ),
         (
             json!({"id": 1, "request": "offer", "watch_only": false}),
-            Request::Offer {
-                watch_only: false,
-                for_seconds: None,
-            },
+            Request::Offer { watch_only: false, for_seconds: None },
         ),
         (
             json!({"id": 1, "request": "offer", "watch_only": true, "for_seconds": 3600}),
-            Request::Offer {
-                watch_only: true,
-                for_seconds: Some(3600),
-            },
+            Request::Offer { watch_only: true, for_seconds: Some(3600) },
         ),
     ]
 }
@@ -129,12 +110,7 @@ fn answers() -> [(Value, Answer); 5] {
         expires_in: 300,
     };
     [
-        (
-            json!({"devices": [device]}),
-            Answer::Devices {
-                devices: vec![entry()],
-            },
-        ),
+        (json!({"devices": [device]}), Answer::Devices { devices: vec![entry()] }),
         (
             json!({
                 "code": "K7QM-3FBR-9TZX", "links": ["http://desk:8400/#…"], "expires_in": 300,
@@ -142,12 +118,7 @@ fn answers() -> [(Value, Answer); 5] {
             Answer::Offer(offer),
         ),
         (json!({"session": 7}), Answer::Opened { session: 7 }),
-        (
-            json!({"name": "Telefon"}),
-            Answer::Renamed {
-                name: "Telefon".into(),
-            },
-        ),
+        (json!({"name": "Telefon"}), Answer::Renamed { name: "Telefon".into() }),
         (json!({}), Answer::Done {}),
     ]
 }
@@ -159,17 +130,10 @@ fn events() -> [(Value, Event); 11] {
         "unfinished": false, "watch_only": false, "this": true,
     });
     let closing = |name: &str, reason| {
-        (
-            json!({"event": "closing", "reason": name}),
-            Event::Closing { reason },
-        )
+        (json!({"event": "closing", "reason": name}), Event::Closing { reason })
     };
     let (id, name) = ("K7QM3FBR".to_string(), "Pixel 9".to_string());
-    let welcome = Welcome {
-        protocol: 1,
-        daemon: "desk".into(),
-        device: entry(),
-    };
+    let welcome = Welcome { protocol: 1, daemon: "desk".into(), device: entry() };
     let ended = |status| Event::SessionEnded { session: 7, status };
     [
         (
@@ -190,17 +154,11 @@ fn events() -> [(Value, Event); 11] {
         ),
         (
             json!({"event": "device_revoked", "id": id, "name": name}),
-            Event::DeviceRevoked {
-                id: id.clone(),
-                name: name.clone(),
-            },
+            Event::DeviceRevoked { id: id.clone(), name: name.clone() },
         ),
         (
             json!({"event": "device_renamed", "id": id, "name": name}),
-            Event::DeviceRenamed {
-                id: id.clone(),
-                name: name.clone(),
-            },
+            Event::DeviceRenamed { id: id.clone(), name: name.clone() },
         ),
         closing("revoked", ClosingReason::Revoked),
         closing("expired", ClosingReason::Expired),
@@ -213,10 +171,7 @@ fn events() -> [(Value, Event); 11] {
 /// Adds members of a later version to an object.
 fn with_more(mut object: Value) -> Value {
     let members = object.as_object_mut().expect("an object");
-    members.insert(
-        "a_later_version".into(),
-        json!({"nested": [1, "two", null]}),
-    );
+    members.insert("a_later_version".into(), json!({"nested": [1, "two", null]}));
     members.insert("and_more".into(), json!(3.5));
     object
 }
@@ -241,18 +196,10 @@ fn requests_have_their_form_and_unknown_members_are_ignored() {
 fn members_that_may_be_left_out_are() {
     assert_eq!(
         read_request_text(r#"{"request":"offer","id":5}"#),
-        NumberedRequest {
-            id: 5,
-            request: Request::Offer {
-                watch_only: false,
-                for_seconds: None
-            }
-        }
+        NumberedRequest { id: 5, request: Request::Offer { watch_only: false, for_seconds: None } }
     );
     let sparse = r#"{"event":"device_paired","device":{"id":"A","name":"B","paired_at":3}}"#;
-    let Some(Event::DevicePaired { device }) = read_event_text(sparse) else {
-        panic!()
-    };
+    let Some(Event::DevicePaired { device }) = read_event_text(sparse) else { panic!() };
     assert!(!device.connected && !device.unfinished && !device.this && !device.limits.any());
     assert_eq!(device.last_seen, None);
 }
@@ -260,15 +207,9 @@ fn members_that_may_be_left_out_are() {
 #[test]
 fn replies_have_their_form_and_unknown_members_are_ignored() {
     for (json, answer) in answers() {
-        let reply = Reply {
-            id: 9,
-            outcome: Outcome::Ok(answer),
-        };
+        let reply = Reply { id: 9, outcome: Outcome::Ok(answer) };
         let whole = json!({"id": 9, "ok": json});
-        assert_eq!(
-            written_json(&FromDaemon::Reply(reply.clone()).write(), 0x02),
-            whole
-        );
+        assert_eq!(written_json(&FromDaemon::Reply(reply.clone()).write(), 0x02), whole);
         assert_eq!(read_reply(&whole), reply);
         assert_eq!(read_reply(&with_more(whole)), reply);
         assert_eq!(read_reply(&json!({"id": 9, "ok": with_more(json)})), reply);
@@ -288,10 +229,7 @@ fn errors_have_their_form() {
         let outcome = Outcome::Error(RequestError::new(code, "why"));
         let reply = Reply { id: 9, outcome };
         let json = json!({"id": 9, "error": {"code": name, "message": "why"}});
-        assert_eq!(
-            written_json(&FromDaemon::Reply(reply.clone()).write(), 0x02),
-            json
-        );
+        assert_eq!(written_json(&FromDaemon::Reply(reply.clone()).write(), 0x02), json);
         assert_eq!(read_reply(&with_more(json)), reply);
     }
 }
@@ -299,17 +237,10 @@ fn errors_have_their_form() {
 #[test]
 fn a_code_or_reason_of_a_later_version_is_unknown() {
     let json = json!({"id": 1, "error": {"code": "quota_exceeded", "message": "why"}});
-    let Outcome::Error(error) = read_reply(&json).outcome else {
-        panic!()
-    };
+    let Outcome::Error(error) = read_reply(&json).outcome else { panic!() };
     assert_eq!(error.code, ErrorCode::Unknown);
     let event = read_event_text(r#"{"event":"closing","reason":"moved_house"}"#);
-    assert_eq!(
-        event,
-        Some(Event::Closing {
-            reason: ClosingReason::Unknown
-        })
-    );
+    assert_eq!(event, Some(Event::Closing { reason: ClosingReason::Unknown }));
 }
 
 #[test]
@@ -338,11 +269,7 @@ fn an_unknown_request_is_answered_and_not_an_end() {
         r#"{"id":7,"request":""}"#,
         r#"{"request":"teleport","to":{"x":[1,2]},"id":7}"#,
     ] {
-        assert_eq!(
-            unreadable_code(body),
-            (7, ErrorCode::UnknownRequest),
-            "{body}"
-        );
+        assert_eq!(unreadable_code(body), (7, ErrorCode::UnknownRequest), "{body}");
     }
 }
 
@@ -381,56 +308,24 @@ fn a_request_without_number_or_name_is_refused() {
         "null",
         "\"ping\"",
     ] {
-        assert_eq!(
-            from_device(kind::REQUEST, body.as_bytes()),
-            bad_message(),
-            "{body}"
-        );
+        assert_eq!(from_device(kind::REQUEST, body.as_bytes()), bad_message(), "{body}");
     }
-    assert_eq!(
-        from_device(kind::REQUEST, b"{\"id\":1,\"request\":\"\xff\"}"),
-        bad_message()
-    );
+    assert_eq!(from_device(kind::REQUEST, b"{\"id\":1,\"request\":\"\xff\"}"), bad_message());
 }
 
 #[test]
 fn a_body_that_is_no_object_is_refused() {
-    for body in [
-        r#"[1,"ping"]"#,
-        r#"["ping"]"#,
-        " [1,\"ping\"]",
-        "[]",
-        "1",
-        "null",
-        "true",
-        "\"\"",
-    ] {
-        assert_eq!(
-            from_device(kind::REQUEST, body.as_bytes()),
-            bad_message(),
-            "{body}"
-        );
+    for body in [r#"[1,"ping"]"#, r#"["ping"]"#, " [1,\"ping\"]", "[]", "1", "null", "true", "\"\""]
+    {
+        assert_eq!(from_device(kind::REQUEST, body.as_bytes()), bad_message(), "{body}");
     }
-    for body in [
-        r#"["closing","revoked"]"#,
-        "\n[\"closing\",\"revoked\"]",
-        "[]",
-        "7",
-        "null",
-        "\"\"",
-    ] {
-        assert_eq!(
-            from_daemon(kind::EVENT, body.as_bytes()),
-            bad_message(),
-            "{body}"
-        );
+    for body in
+        [r#"["closing","revoked"]"#, "\n[\"closing\",\"revoked\"]", "[]", "7", "null", "\"\""]
+    {
+        assert_eq!(from_daemon(kind::EVENT, body.as_bytes()), bad_message(), "{body}");
     }
     for body in [r#"[1,{"ok":{}}]"#, "[]", "null"] {
-        assert_eq!(
-            from_daemon(kind::REPLY, body.as_bytes()),
-            bad_message(),
-            "{body}"
-        );
+        assert_eq!(from_daemon(kind::REPLY, body.as_bytes()), bad_message(), "{body}");
     }
 }
 
@@ -448,22 +343,10 @@ fn an_unknown_event_is_dropped() {
 
 #[test]
 fn an_event_that_is_no_json_is_refused() {
-    for body in [
-        "",
-        "{",
-        r#"{"event":"eclipse""#,
-        r#"{"event":"eclipse"} {}"#,
-    ] {
-        assert_eq!(
-            from_daemon(kind::EVENT, body.as_bytes()),
-            bad_message(),
-            "{body}"
-        );
+    for body in ["", "{", r#"{"event":"eclipse""#, r#"{"event":"eclipse"} {}"#] {
+        assert_eq!(from_daemon(kind::EVENT, body.as_bytes()), bad_message(), "{body}");
     }
-    assert_eq!(
-        from_daemon(kind::EVENT, b"{\"event\":\"\xff\"}"),
-        bad_message()
-    );
+    assert_eq!(from_daemon(kind::EVENT, b"{\"event\":\"\xff\"}"), bad_message());
 }
 
 #[test]
@@ -499,11 +382,7 @@ fn a_reply_without_number_or_outcome_is_refused() {
         r#"{"id":1,"error":{"message":"why"}}"#,
         r#"{"id":1,"outcome":{}}"#,
     ] {
-        assert_eq!(
-            from_daemon(kind::REPLY, body.as_bytes()),
-            bad_message(),
-            "{body}"
-        );
+        assert_eq!(from_daemon(kind::REPLY, body.as_bytes()), bad_message(), "{body}");
     }
 }
 
@@ -536,15 +415,8 @@ fn a_kind_that_the_other_end_does_not_send_is_refused() {
 #[test]
 fn chunks_and_progress_have_their_form() {
     let head = [0, 0, 0, 7, 0, 0, 0, 1, 0, 0, 0, 2];
-    let chunk = Chunk {
-        session: 7,
-        offset: (1 << 32) + 2,
-        bytes: b"ls\n",
-    };
-    let progress = Progress {
-        session: 7,
-        offset: (1 << 32) + 2,
-    };
+    let chunk = Chunk { session: 7, offset: (1 << 32) + 2, bytes: b"ls\n" };
+    let progress = Progress { session: 7, offset: (1 << 32) + 2 };
     let with = |kind: u8, rest: &[u8]| [&[kind], head.as_slice(), rest].concat();
     assert_eq!(FromDaemon::Output(chunk).write(), with(0x10, b"ls\n"));
     assert_eq!(FromDevice::OutputRead(progress).write(), with(0x11, b""));
@@ -552,24 +424,16 @@ fn chunks_and_progress_have_their_form() {
     assert_eq!(FromDaemon::InputWritten(progress).write(), with(0x13, b""));
 
     let output = with(0x10, b"ls\n");
-    let Ok(FromDaemon::Output(read)) = FromDaemon::read(&output) else {
-        panic!()
-    };
+    let Ok(FromDaemon::Output(read)) = FromDaemon::read(&output) else { panic!() };
     assert_eq!(read, chunk);
     let input = with(0x12, b"ls\n");
-    let Ok(FromDevice::Input(read)) = FromDevice::read(&input) else {
-        panic!()
-    };
+    let Ok(FromDevice::Input(read)) = FromDevice::read(&input) else { panic!() };
     assert_eq!(read, chunk);
     let shown = with(0x11, b"");
-    let Ok(FromDevice::OutputRead(read)) = FromDevice::read(&shown) else {
-        panic!()
-    };
+    let Ok(FromDevice::OutputRead(read)) = FromDevice::read(&shown) else { panic!() };
     assert_eq!(read, progress);
     let written = with(0x13, b"");
-    let Ok(FromDaemon::InputWritten(read)) = FromDaemon::read(&written) else {
-        panic!()
-    };
+    let Ok(FromDaemon::InputWritten(read)) = FromDaemon::read(&written) else { panic!() };
     assert_eq!(read, progress);
 }
 
@@ -577,16 +441,8 @@ fn chunks_and_progress_have_their_form() {
 fn a_chunk_of_a_wrong_length_is_refused() {
     for length in (0..=12).chain([12 + 32_769, 12 + 65_000]) {
         let body = vec![0; length];
-        assert_eq!(
-            from_device(kind::INPUT, &body),
-            bad_message(),
-            "{length} bytes"
-        );
-        assert_eq!(
-            from_daemon(kind::OUTPUT, &body),
-            bad_message(),
-            "{length} bytes"
-        );
+        assert_eq!(from_device(kind::INPUT, &body), bad_message(), "{length} bytes");
+        assert_eq!(from_daemon(kind::OUTPUT, &body), bad_message(), "{length} bytes");
     }
     for length in [13, 12 + 32_768] {
         assert!(from_device(kind::INPUT, &vec![0; length]).is_ok());
@@ -598,26 +454,14 @@ fn a_chunk_of_a_wrong_length_is_refused() {
 fn progress_of_a_wrong_length_is_refused() {
     for length in (0..12).chain(13..20) {
         let body = vec![0; length];
-        assert_eq!(
-            from_device(kind::OUTPUT_READ, &body),
-            bad_message(),
-            "{length} bytes"
-        );
-        assert_eq!(
-            from_daemon(kind::INPUT_WRITTEN, &body),
-            bad_message(),
-            "{length} bytes"
-        );
+        assert_eq!(from_device(kind::OUTPUT_READ, &body), bad_message(), "{length} bytes");
+        assert_eq!(from_daemon(kind::INPUT_WRITTEN, &body), bad_message(), "{length} bytes");
     }
 }
 
 #[test]
 fn a_chunk_beyond_the_end_of_the_stream_is_refused() {
-    let chunk = |offset: u64, length| Chunk {
-        session: 1,
-        offset,
-        bytes: &b"abcd"[..length],
-    };
+    let chunk = |offset: u64, length| Chunk { session: 1, offset, bytes: &b"abcd"[..length] };
     let reads = |chunk| FromDevice::read(&FromDevice::Input(chunk).write()).is_ok();
     assert!(reads(chunk(u64::MAX - 4, 4)));
     assert!(!reads(chunk(u64::MAX - 3, 4)));
@@ -629,10 +473,7 @@ fn a_chunk_beyond_the_end_of_the_stream_is_refused() {
 
 #[test]
 fn limits_end_a_device_on_the_second() {
-    let limits = |watch_only, expires_at| Limits {
-        watch_only,
-        expires_at,
-    };
+    let limits = |watch_only, expires_at| Limits { watch_only, expires_at };
     assert!(!limits(false, None).any());
     assert!(limits(true, None).any());
     assert!(limits(false, Some(9)).any());
@@ -643,16 +484,11 @@ fn limits_end_a_device_on_the_second() {
 
 #[test]
 fn an_offer_hides_its_code_and_links_from_debug() {
-    let (_, Answer::Offer(offer)) = &answers()[1] else {
-        panic!()
-    };
+    let (_, Answer::Offer(offer)) = &answers()[1] else { panic!() };
     assert_eq!(format!("{offer:?}"), "OfferEntry { expires_in: 300, .. }");
     let outcome = Outcome::Ok(Answer::Offer(offer.clone()));
     let printed = format!("{:?}", FromDaemon::Reply(Reply { id: 1, outcome }));
-    assert!(
-        !printed.contains("K7QM") && !printed.contains("http"),
-        "{printed}"
-    );
+    assert!(!printed.contains("K7QM") && !printed.contains("http"), "{printed}");
 }
 
 fn request() -> impl Strategy<Value = Request> {
@@ -669,53 +505,28 @@ fn request() -> impl Strategy<Value = Request> {
         Just(Request::Devices),
         text().prop_map(|device| Request::Revoke { device }),
         (text(), text()).prop_map(|(device, name)| Request::Rename { device, name }),
-        any::<(bool, Option<u64>)>().prop_map(|(watch_only, for_seconds)| Request::Offer {
-            watch_only,
-            for_seconds
-        }),
+        any::<(bool, Option<u64>)>()
+            .prop_map(|(watch_only, for_seconds)| Request::Offer { watch_only, for_seconds }),
     ]
 }
 
 fn device_entry() -> impl Strategy<Value = DeviceEntry> {
     let texts = any::<(String, String)>();
-    let times = (
-        any::<u64>(),
-        option::of(any::<u64>()),
-        option::of(any::<u64>()),
-    );
+    let times = (any::<u64>(), option::of(any::<u64>()), option::of(any::<u64>()));
     (texts, times, any::<[bool; 4]>()).prop_map(|((id, name), times, flags)| {
         let (paired_at, last_seen, expires_at) = times;
         let [connected, unfinished, watch_only, this] = flags;
-        let limits = Limits {
-            watch_only,
-            expires_at,
-        };
-        DeviceEntry {
-            id,
-            name,
-            paired_at,
-            last_seen,
-            connected,
-            unfinished,
-            limits,
-            this,
-        }
+        let limits = Limits { watch_only, expires_at };
+        DeviceEntry { id, name, paired_at, last_seen, connected, unfinished, limits, this }
     })
 }
 
 fn answer() -> impl Strategy<Value = Answer> {
     prop_oneof![
         collection::vec(device_entry(), 0..4).prop_map(|devices| Answer::Devices { devices }),
-        (
-            any::<String>(),
-            collection::vec(any::<String>(), 0..4),
-            any::<u64>()
-        )
-            .prop_map(|(code, links, expires_in)| Answer::Offer(OfferEntry {
-                code,
-                links,
-                expires_in
-            })),
+        (any::<String>(), collection::vec(any::<String>(), 0..4), any::<u64>()).prop_map(
+            |(code, links, expires_in)| Answer::Offer(OfferEntry { code, links, expires_in })
+        ),
         any::<u32>().prop_map(|session| Answer::Opened { session }),
         any::<String>().prop_map(|name| Answer::Renamed { name }),
         Just(Answer::Done {}),
@@ -752,11 +563,7 @@ fn event() -> impl Strategy<Value = Event> {
     ];
     prop_oneof![
         (any::<u32>(), any::<String>(), device_entry()).prop_map(|(protocol, daemon, device)| {
-            Event::Welcome(Welcome {
-                protocol,
-                daemon,
-                device,
-            })
+            Event::Welcome(Welcome { protocol, daemon, device })
         }),
         (any::<u32>(), status)
             .prop_map(|(session, status)| Event::SessionEnded { session, status }),
@@ -888,4 +695,12 @@ proptest! {
         body.as_object_mut().unwrap().insert(name, more);
         prop_assert_eq!(read_event_text(&body.to_string()), Some(event));
     }
+}
+
+#[test]
+fn what_is_typed_is_not_printed_by_debug() {
+    let chunk = Chunk { session: 1, offset: 2, bytes: b"hunter2" };
+    let shown = format!("{:?} {:?}", chunk, FromDevice::Input(chunk));
+    assert!(!shown.contains("hunter2") && !shown.contains("104, 117"), "{shown}");
+    assert!(shown.contains("length: 7"), "{shown}");
 }

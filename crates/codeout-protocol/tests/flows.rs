@@ -29,12 +29,7 @@ struct Daemon {
 impl Daemon {
     fn new() -> Self {
         let (keys, code) = (KeyPair::generate(), Code::random());
-        Daemon {
-            keys,
-            code,
-            used: false,
-            devices: Vec::new(),
-        }
+        Daemon { keys, code, used: false, devices: Vec::new() }
     }
 
     /// A pairing up to the daemon's decision.
@@ -43,11 +38,7 @@ impl Daemon {
         assert_eq!(Mode::of(&p1), Ok(Mode::Pair));
         let (daemon, p2) =
             pairing::read_p1(&self.code, &self.keys, &p1, DaemonPairing::generate()).unwrap();
-        let proved = device
-            .read_p2(&p2)
-            .unwrap()
-            .expect_key(&self.keys.public)
-            .unwrap();
+        let proved = device.read_p2(&p2).unwrap().expect_key(&self.keys.public).unwrap();
         let name = Name::clean("Pixel 9").unwrap();
         let (device, p3) = proved.present(KeyPair::generate(), &name).unwrap();
         (device, daemon.read_p3(&p3).unwrap())
@@ -59,8 +50,7 @@ impl Daemon {
             return (None, proved.refuse(PairRefusal::AlreadyUsed));
         }
         self.used = true;
-        self.devices
-            .push((proved.device_key(), proved.psk().clone()));
+        self.devices.push((proved.device_key(), proved.psk().clone()));
         let (channel, p4) = proved.accept(NOW, b"welcome").unwrap();
         (Some(channel), p4)
     }
@@ -99,18 +89,12 @@ fn a_paired_device_connects_and_a_revoked_one_does_not() {
     let mut channel = channel.unwrap();
     assert_eq!(first, b"welcome");
     let record = device.sealer.seal(NOW, b"hello").unwrap();
-    assert_eq!(
-        channel.opener.open(&record),
-        Ok(Opened::Message(b"hello".to_vec()))
-    );
+    assert_eq!(channel.opener.open(&record), Ok(Opened::Message(b"hello".to_vec())));
 
     daemon.devices.clear();
     let (device, channel, m4) = daemon.connect(&credentials);
     assert!(channel.is_none());
-    assert_eq!(
-        device.read_m4(&m4).unwrap_err(),
-        Error::Refused(Refusal::NotPaired)
-    );
+    assert_eq!(device.read_m4(&m4).unwrap_err(), Error::Refused(Refusal::NotPaired));
 }
 
 #[test]
@@ -120,10 +104,7 @@ fn two_devices_may_try_and_one_gets_in() {
     let (_, p4) = daemon.decide(second_proved);
     assert!(second.read_p4(&p4).is_ok());
     let (_, p4) = daemon.decide(first_proved);
-    assert_eq!(
-        first.read_p4(&p4).unwrap_err(),
-        Error::Refused(Refusal::AlreadyUsed)
-    );
+    assert_eq!(first.read_p4(&p4).unwrap_err(), Error::Refused(Refusal::AlreadyUsed));
     assert_eq!(daemon.devices.len(), 1);
 }
 
@@ -136,10 +117,7 @@ fn a_device_that_saw_no_p4_finds_out_by_connecting() {
     // P3 has not landed.
     let (lost, channel, m4) = daemon.connect(&credentials);
     assert!(channel.is_none());
-    assert_eq!(
-        lost.read_m4(&m4).unwrap_err(),
-        Error::Refused(Refusal::NotPaired)
-    );
+    assert_eq!(lost.read_m4(&m4).unwrap_err(), Error::Refused(Refusal::NotPaired));
 
     // P3 has landed, and P4 was lost.
     daemon.decide(proved);
@@ -156,10 +134,7 @@ fn a_device_says_whom_it_expects_and_notices_another() {
         pairing::read_p1(&daemon.code, &daemon.keys, &p1, DaemonPairing::generate()).unwrap();
     let proved = device.read_p2(&p2).unwrap();
     let other = KeyPair::generate().public;
-    assert_eq!(
-        proved.expect_key(&other).unwrap_err(),
-        Error::WrongDaemonKey
-    );
+    assert_eq!(proved.expect_key(&other).unwrap_err(), Error::WrongDaemonKey);
 
     let credentials = Daemon::new().pair().0.credentials().clone();
     let (device, m1) = handshake::connect(credentials, DeviceEphemeral::generate()).unwrap();
@@ -174,11 +149,7 @@ fn credentials_print_nothing_secret() {
     let credentials = device.credentials();
     let printed = format!("{credentials:?} {device:?} {proved:?} {:?}", proved.psk());
     let psk = proved.psk().expose();
-    for secret in [
-        credentials.device.secret.expose(),
-        credentials.token.expose(),
-        psk,
-    ] {
+    for secret in [credentials.device.secret.expose(), credentials.token.expose(), psk] {
         for window in secret.windows(4) {
             let hex: String = window.iter().map(|byte| format!("{byte:02x}")).collect();
             let decimal = format!("{window:?}");

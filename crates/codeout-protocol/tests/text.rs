@@ -37,9 +37,7 @@ fn random_codes_use_the_whole_alphabet_and_differ() {
     let codes: Vec<Code> = (0..200).map(|_| Code::random()).collect();
     let mut seen = [false; 128];
     for code in &codes {
-        code.canonical()
-            .iter()
-            .for_each(|byte| seen[usize::from(*byte)] = true);
+        code.canonical().iter().for_each(|byte| seen[usize::from(*byte)] = true);
     }
     // 2,400 characters of 32 kinds: one is missed once in 10^31 runs.
     assert_eq!(seen.iter().filter(|seen| **seen).count(), 32);
@@ -77,23 +75,13 @@ fn fingerprints_are_the_vectors() {
         let printed = text(&case["fingerprint"]);
         assert_eq!(fingerprint.to_string(), printed);
         assert_eq!(printed.parse(), Ok(fingerprint));
-        assert_eq!(
-            printed.to_lowercase().replace('-', " ").parse(),
-            Ok(fingerprint)
-        );
+        assert_eq!(printed.to_lowercase().replace('-', " ").parse(), Ok(fingerprint));
     }
 }
 
 #[test]
 fn what_is_no_fingerprint_is_refused() {
-    for typed in [
-        "",
-        "ZMYR-C1H",
-        "ZMYR-C1HGG",
-        "ZMYR-C1HU",
-        "ZMYR_C1HG",
-        "ZMYR-C1HГ",
-    ] {
+    for typed in ["", "ZMYR-C1H", "ZMYR-C1HGG", "ZMYR-C1HU", "ZMYR_C1HG", "ZMYR-C1HГ"] {
         assert!(typed.parse::<Fingerprint>().is_err(), "{typed:?}");
     }
 }
@@ -101,11 +89,7 @@ fn what_is_no_fingerprint_is_refused() {
 #[test]
 fn what_is_no_link_is_refused() {
     let fragment = "K7QM3FBR9TZX8FFHQW4SN30XFRNR1FPPJABXN7K38ZJ4J7YDJZPN5J0BFTMNMS6G";
-    assert!(
-        format!("http://desk:8400/#{fragment}")
-            .parse::<Link>()
-            .is_ok()
-    );
+    assert!(format!("http://desk:8400/#{fragment}").parse::<Link>().is_ok());
     for text in [
         String::new(),
         fragment.to_string(),
@@ -133,17 +117,9 @@ fn codes_and_links_hide_themselves_from_debug() {
     assert_eq!(format!("{code:#?}"), "Code(..)");
     let address: Address = "http://desk:8400".parse().unwrap();
     let expected = format!("Link {{ address: {address:?}, .. }}");
-    let link = Link {
-        address,
-        code,
-        daemon_key: PublicKey([7; 32]),
-    };
+    let link = Link { address, code, daemon_key: PublicKey([7; 32]) };
     assert_eq!(format!("{link:?}"), expected);
-    let error = link
-        .printed()
-        .replace("desk", "de sk")
-        .parse::<Link>()
-        .unwrap_err();
+    let error = link.printed().replace("desk", "de sk").parse::<Link>().unwrap_err();
     assert!(!format!("{error:?} {error}").contains("K7QM"));
 }
 

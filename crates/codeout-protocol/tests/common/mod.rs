@@ -24,10 +24,7 @@ pub(crate) fn text(value: &Value) -> &str {
 /// Hexadecimal, of either case.
 pub(crate) fn hex(value: &Value) -> Vec<u8> {
     let text = text(value);
-    assert!(
-        text.len().is_multiple_of(2),
-        "hexadecimal has two digits per byte"
-    );
+    assert!(text.len().is_multiple_of(2), "hexadecimal has two digits per byte");
     let byte = |at| u8::from_str_radix(&text[at..at + 2], 16).expect("hexadecimal");
     (0..text.len()).step_by(2).map(byte).collect()
 }

@@ -76,10 +76,7 @@ pub(crate) fn assert_connected(device: &mut Channel, daemon: &mut Channel) {
     let up = device.sealer.seal(NOW, b"up").unwrap();
     assert_eq!(daemon.opener.open(&up), Ok(Opened::Message(b"up".to_vec())));
     let down = daemon.sealer.seal(NOW, b"down").unwrap();
-    assert_eq!(
-        device.opener.open(&down),
-        Ok(Opened::Message(b"down".to_vec()))
-    );
+    assert_eq!(device.opener.open(&down), Ok(Opened::Message(b"down".to_vec())));
 }
 
 /// The `crypto_kx` key pair of a vector's `kx_seed`, which must be the one written beside it.
