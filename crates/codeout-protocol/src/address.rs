@@ -39,21 +39,14 @@ impl Address {
     /// The address of `host` (a name, an IPv4 address, or an IPv6 address in brackets).
     pub fn new(secure: bool, host: &str, port: Option<u16>) -> Result<Self, AddressError> {
         let host = host.to_ascii_lowercase();
-        let valid = match host
-            .strip_prefix('[')
-            .and_then(|rest| rest.strip_suffix(']'))
-        {
+        let valid = match host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
             Some(inside) => {
                 inside.contains(':')
-                    && inside
-                        .bytes()
-                        .all(|b| b.is_ascii_hexdigit() || matches!(b, b':' | b'.'))
+                    && inside.bytes().all(|b| b.is_ascii_hexdigit() || matches!(b, b':' | b'.'))
             }
             None => {
                 !host.starts_with(['-', '.'])
-                    && host
-                        .bytes()
-                        .all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b))
+                    && host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b))
             }
         };
         if !valid || host.is_empty() || host.len() > Self::MAX_HOST {

@@ -44,12 +44,8 @@ impl Sealer {
     /// The direction under `key`, and the header that the other end needs to open it.
     pub(crate) fn new(key: &Key) -> (Self, [u8; STREAM_HEADER]) {
         let (stream, header) = Push::new(key);
-        let sealer = Sealer {
-            stream,
-            records: 0,
-            keyed_at: None,
-            padded: Zeroizing::new(Vec::new()),
-        };
+        let sealer =
+            Sealer { stream, records: 0, keyed_at: None, padded: Zeroizing::new(Vec::new()) };
         (sealer, header)
     }
 
@@ -119,9 +115,7 @@ impl Drop for Sealer {
 
 impl fmt::Debug for Sealer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sealer")
-            .field("records", &self.records)
-            .finish_non_exhaustive()
+        f.debug_struct("Sealer").field("records", &self.records).finish_non_exhaustive()
     }
 }
 
@@ -165,9 +159,7 @@ enum OpenerState {
 
 impl Opener {
     pub(crate) fn new(key: &Key, header: &[u8; STREAM_HEADER]) -> Self {
-        Opener {
-            state: OpenerState::Open(Pull::new(key, header)),
-        }
+        Opener { state: OpenerState::Open(Pull::new(key, header)) }
     }
 
     /// Opens the next record.
@@ -207,9 +199,7 @@ impl Opener {
 
 impl fmt::Debug for Opener {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Opener")
-            .field("ended", &self.has_ended())
-            .finish_non_exhaustive()
+        f.debug_struct("Opener").field("ended", &self.has_ended()).finish_non_exhaustive()
     }
 }
 

@@ -65,8 +65,7 @@ impl FromStr for Code {
     fn from_str(typed: &str) -> Result<Self, CodeError> {
         let canonical = crockford::normalize(typed).ok_or(CodeError::Character)?;
         let code = canonical.as_slice().try_into();
-        code.map(Code)
-            .map_err(|_| CodeError::Length(canonical.len()))
+        code.map(Code).map_err(|_| CodeError::Length(canonical.len()))
     }
 }
 

@@ -36,9 +36,7 @@ pub(crate) fn generator(password: &[u8], channel: &[u8], sid: &[u8]) -> SecretPo
 /// This end's element: its scalar times the generator.
 pub(crate) fn share(generator: &SecretPoint, scalar: &Scalar) -> [u8; 32] {
     let element = scalar.times(generator.encoding());
-    *element
-        .expect("a hashed generator and a random scalar are not zero")
-        .encoding()
+    *element.expect("a hashed generator and a random scalar are not zero").encoding()
 }
 
 /// ISK, the key that both ends agree on. `None`: `other` is no element, or the identity; abort.
@@ -51,11 +49,7 @@ pub(crate) fn intermediate_key(
 ) -> Option<Digest> {
     let shared = scalar.times(other)?;
     let head = lv_cat(&[DSI_ISK, sid, shared.bytes()]);
-    Some(sodium::sha512(&[
-        &head,
-        &initiator.encoded(),
-        &responder.encoded(),
-    ]))
+    Some(sodium::sha512(&[&head, &initiator.encoded(), &responder.encoded()]))
 }
 
 /// The two confirmation tags: the initiator's and the responder's.
@@ -83,9 +77,7 @@ impl Share<'_> {
         let length = self.data.iter().map(|part| part.len()).sum();
         let mut out = lv_cat(&[self.element]).to_vec();
         prepend_length(&mut out, length);
-        self.data
-            .iter()
-            .for_each(|part| out.extend_from_slice(part));
+        self.data.iter().for_each(|part| out.extend_from_slice(part));
         out
     }
 }

@@ -94,13 +94,8 @@ pub enum Alert {
 }
 
 impl Alert {
-    const ALL: [Alert; 5] = [
-        Alert::Version,
-        Alert::TooManyAttempts,
-        Alert::NoOffer,
-        Alert::Malformed,
-        Alert::WrongKey,
-    ];
+    const ALL: [Alert; 5] =
+        [Alert::Version, Alert::TooManyAttempts, Alert::NoOffer, Alert::Malformed, Alert::WrongKey];
 
     pub(crate) fn from_byte(byte: u8) -> Option<Self> {
         Self::ALL.into_iter().find(|alert| *alert as u8 == byte)
@@ -108,7 +103,7 @@ impl Alert {
 
     /// The alert as a WebSocket message.
     pub fn message(self) -> [u8; 2] {
-        [crate::handshake::TAG_ALERT, self as u8]
+        [crate::schedule::TAG_ALERT, self as u8]
     }
 }
 

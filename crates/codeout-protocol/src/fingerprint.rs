@@ -52,8 +52,6 @@ impl FromStr for Fingerprint {
     /// Reads what a person typed, with the same forgiveness as a pairing code.
     fn from_str(typed: &str) -> Result<Self, FingerprintError> {
         let canonical = crockford::normalize(typed).ok_or(FingerprintError)?;
-        crockford::decode(&canonical)
-            .map(Fingerprint)
-            .ok_or(FingerprintError)
+        crockford::decode(&canonical).map(Fingerprint).ok_or(FingerprintError)
     }
 }

@@ -1,6 +1,11 @@
 use serde_json::Value;
 
 use super::*;
+use crate::channel::{Opened, Opener, Sealer};
+use crate::error::Alert;
+use crate::schedule::{TAG_ALERT, TAG_REFUSAL};
+use crate::sodium::{KemKeyPair, Key};
+use zeroize::Zeroizing;
 
 #[path = "../tests/common/mod.rs"]
 #[allow(clippy::duplicate_mod)] // private to each module, like the tests

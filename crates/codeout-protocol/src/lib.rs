@@ -70,11 +70,13 @@ mod cpace;
 mod crockford;
 pub mod error;
 pub mod fingerprint;
+mod frame;
 pub mod handshake;
 pub mod link;
 pub mod message;
 pub mod name;
 pub mod pairing;
+mod schedule;
 pub mod sodium;
 
 /// The WebSocket subprotocol: its name and this version.

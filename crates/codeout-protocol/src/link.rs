@@ -65,22 +65,14 @@ impl FromStr for Link {
             return Err(LinkError);
         }
         let (code, key) = canonical.split_at(Code::LENGTH);
-        let code = std::str::from_utf8(code)
-            .ok()
-            .and_then(|code| code.parse().ok());
+        let code = std::str::from_utf8(code).ok().and_then(|code| code.parse().ok());
         let key = crockford::decode(key).ok_or(LinkError)?;
-        Ok(Link {
-            address,
-            code: code.ok_or(LinkError)?,
-            daemon_key: PublicKey(key),
-        })
+        Ok(Link { address, code: code.ok_or(LinkError)?, daemon_key: PublicKey(key) })
     }
 }
 
 impl fmt::Debug for Link {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Link")
-            .field("address", &self.address)
-            .finish_non_exhaustive()
+        f.debug_struct("Link").field("address", &self.address).finish_non_exhaustive()
     }
 }

@@ -85,11 +85,7 @@ mod tests {
             (" \x00\x7f\u{9b} ", None),
             ("", None),
         ] {
-            assert_eq!(
-                Name::clean(text).as_ref().map(Name::as_str),
-                clean,
-                "{text:?}"
-            );
+            assert_eq!(Name::clean(text).as_ref().map(Name::as_str), clean, "{text:?}");
         }
     }
 

@@ -10,11 +10,12 @@ use crate::channel::Channel;
 use crate::code::Code;
 use crate::cpace::{self, Confirmation, Share, Sid};
 use crate::error::{Error, Misbehaviour, Refusal};
-use crate::handshake::{
-    AwaitVerdict, DaemonEphemeral, DeviceCredentials, DeviceEphemeral, HEADER, KX_PUBLIC, Mode,
-    Schedule, TAG_NEXT, Verdict, next_step, opaque_debug, take,
-};
+use crate::handshake::DeviceCredentials;
 use crate::name::Name;
+use crate::schedule::{
+    AwaitVerdict, DaemonEphemeral, DeviceEphemeral, HEADER, KX_PUBLIC, Mode, Schedule, TAG_NEXT,
+    Verdict, next_step, opaque_debug, take,
+};
 use crate::sodium::{
     self, AEAD_OVERHEAD, Digest, KEM_CIPHERTEXT, KEM_PUBLIC, KeyPair, Psk, PublicKey, Role,
     STREAM_HEADER, Scalar, Token,
@@ -50,11 +51,7 @@ impl DevicePairing {
     pub fn generate() -> Self {
         let mut sid = [0; SID];
         sodium::random_bytes(&mut sid);
-        DevicePairing {
-            sid,
-            scalar: Scalar::random(),
-            ephemeral: DeviceEphemeral::generate(),
-        }
+        DevicePairing { sid, scalar: Scalar::random(), ephemeral: DeviceEphemeral::generate() }
     }
 }
 
@@ -68,10 +65,7 @@ pub struct DaemonPairing {
 impl DaemonPairing {
     /// Fresh random values; use them for one pairing.
     pub fn generate() -> Self {
-        DaemonPairing {
-            scalar: Scalar::random(),
-            ephemeral: DaemonEphemeral::generate(),
-        }
+        DaemonPairing { scalar: Scalar::random(), ephemeral: DaemonEphemeral::generate() }
     }
 }
 
@@ -89,25 +83,15 @@ struct Exchange<'a> {
 impl Exchange<'_> {
     fn shares(&self) -> (Share<'_>, Share<'_>) {
         (
-            Share {
-                element: self.device_element,
-                data: &self.device_data,
-            },
-            Share {
-                element: self.daemon_element,
-                data: &self.daemon_data,
-            },
+            Share { element: self.device_element, data: &self.device_data },
+            Share { element: self.daemon_element, data: &self.daemon_data },
         )
     }
 
     /// ISK and both confirmation tags; `None` when the other end's element is not acceptable.
     fn agree(&self, role: Role, scalar: &Scalar) -> Option<(Digest, Confirmation)> {
         let (device, daemon) = self.shares();
-        let other = if role == Role::Device {
-            self.daemon_element
-        } else {
-            self.device_element
-        };
+        let other = if role == Role::Device { self.daemon_element } else { self.device_element };
         let isk = cpace::intermediate_key(self.sid, scalar, other, device, daemon)?;
         let tags = cpace::confirm(self.sid, &isk, device, daemon);
         Some((isk, tags))
@@ -159,11 +143,7 @@ impl AwaitP2 {
     /// [`Error::WrongCode`] when the codes differ (or someone on the way guessed and missed),
     /// [`Error::Alert`] when the daemon answered with one, else [`Error::Misbehaved`].
     pub fn read_p2(self, p2: &[u8]) -> Result<DaemonProved, Error> {
-        let DevicePairing {
-            sid,
-            scalar,
-            ephemeral,
-        } = self.pairing;
+        let DevicePairing { sid, scalar, ephemeral } = self.pairing;
         let mut rest = next_step(p2, P2_BODY)?;
         let daemon_element = take::<ELEMENT>(&mut rest)?;
         let se = PublicKey(*take(&mut rest)?);
@@ -175,17 +155,11 @@ impl AwaitP2 {
         let exchange = Exchange {
             sid: &sid,
             device_element: &self.element,
-            device_data: [
-                &header,
-                &ephemeral.kx.public.0,
-                ephemeral.kem.public.as_slice(),
-            ],
+            device_data: [&header, &ephemeral.kx.public.0, ephemeral.kem.public.as_slice()],
             daemon_element,
             daemon_data: [&header, &se.0, ciphertext],
         };
-        let (isk, tags) = exchange
-            .agree(Role::Device, &scalar)
-            .ok_or(Misbehaviour::Key)?;
+        let (isk, tags) = exchange.agree(Role::Device, &scalar).ok_or(Misbehaviour::Key)?;
         if !sodium::equal(&tags.responder, daemon_tag) {
             return Err(Error::WrongCode);
         }
@@ -196,13 +170,7 @@ impl AwaitP2 {
         let daemon_key = schedule.open(b'2', c2).ok_or(Misbehaviour::Seal)?;
         let daemon_key = PublicKey::from_slice(&daemon_key).ok_or(Misbehaviour::Length)?;
         schedule.absorb(&[c2]);
-        Ok(DaemonProved {
-            schedule,
-            ephemeral,
-            se,
-            device_tag: tags.initiator,
-            daemon_key,
-        })
+        Ok(DaemonProved { schedule, ephemeral, se, device_tag: tags.initiator, daemon_key })
     }
 }
 
@@ -226,11 +194,7 @@ impl DaemonProved {
     /// # Errors
     /// [`Error::WrongDaemonKey`]: this is not the daemon that made the link. Stop.
     pub fn expect_key(self, expected: &PublicKey) -> Result<Self, Error> {
-        if self.daemon_key == *expected {
-            Ok(self)
-        } else {
-            Err(Error::WrongDaemonKey)
-        }
+        if self.daemon_key == *expected { Ok(self) } else { Err(Error::WrongDaemonKey) }
     }
 
     /// Makes P3, in which this device proves the code and shows its own key and the name that
@@ -242,13 +206,7 @@ impl DaemonProved {
     /// # Errors
     /// [`Error::Misbehaved`] when the daemon's key is of low order.
     pub fn present(self, device: KeyPair, name: &Name) -> Result<(AwaitP4, Vec<u8>), Error> {
-        let DaemonProved {
-            mut schedule,
-            ephemeral,
-            se,
-            device_tag,
-            daemon_key,
-        } = self;
+        let DaemonProved { mut schedule, ephemeral, se, device_tag, daemon_key } = self;
         schedule.mix_kx(Role::Device, &ephemeral.kx, &daemon_key)?;
         let c3 = schedule.seal(b'3', &device.public.0);
         schedule.absorb(&[&device_tag, &c3]);
@@ -259,18 +217,8 @@ impl DaemonProved {
         let token = Token::from_key(&schedule.sub(b't'));
         let mut p3 = [device_tag.as_slice(), &c3, &c4].concat();
         let verdict = AwaitVerdict::new(&schedule, schedule.sub(b'r'), &mut p3);
-        let credentials = DeviceCredentials {
-            daemon_key,
-            device,
-            token,
-        };
-        Ok((
-            AwaitP4 {
-                verdict,
-                credentials,
-            },
-            p3,
-        ))
+        let credentials = DeviceCredentials { daemon_key, device, token };
+        Ok((AwaitP4 { verdict, credentials }, p3))
     }
 }
 
@@ -354,9 +302,7 @@ pub fn read_p1(
         daemon_element: &element,
         daemon_data: [&header, &se.0, ciphertext.as_slice()],
     };
-    let (isk, tags) = exchange
-        .agree(Role::Daemon, &scalar)
-        .ok_or(Misbehaviour::Key)?;
+    let (isk, tags) = exchange.agree(Role::Daemon, &scalar).ok_or(Misbehaviour::Key)?;
     let mut schedule = exchange.schedule(&isk);
     schedule.mix_kx(Role::Daemon, &ephemeral.kx, &de)?;
     schedule.mix(shared.bytes());
@@ -364,22 +310,10 @@ pub fn read_p1(
     let c2 = schedule.seal(b'2', &daemon.public.0);
     schedule.absorb(&[&c2]);
 
-    let p2 = [
-        &[TAG_NEXT],
-        element.as_slice(),
-        &se.0,
-        ciphertext.as_slice(),
-        &tags.responder,
-        &c2,
-    ]
-    .concat();
-    let state = AwaitP3 {
-        schedule,
-        daemon: daemon.clone(),
-        ephemeral,
-        de,
-        device_tag: tags.initiator,
-    };
+    let p2 = [&[TAG_NEXT], element.as_slice(), &se.0, ciphertext.as_slice(), &tags.responder, &c2]
+        .concat();
+    let state =
+        AwaitP3 { schedule, daemon: daemon.clone(), ephemeral, de, device_tag: tags.initiator };
     Ok((state, p2))
 }
 
@@ -390,22 +324,15 @@ impl AwaitP3 {
     /// [`Error::WrongCode`] when its proof is wrong, else [`Error::Misbehaved`]. Tell the
     /// device [`Error::alert`] and close.
     pub fn read_p3(self, p3: &[u8]) -> Result<Proved, Error> {
-        let AwaitP3 {
-            mut schedule,
-            daemon,
-            ephemeral,
-            de,
-            device_tag,
-        } = self;
+        let AwaitP3 { mut schedule, daemon, ephemeral, de, device_tag } = self;
         if !(P3_FIXED + 1..=P3_MAX_LENGTH).contains(&p3.len()) {
             return Err(Misbehaviour::Length.into());
         }
         let mut rest = p3;
         let tag = take::<MAC>(&mut rest)?;
         let c3 = take::<SEALED_KEY>(&mut rest)?;
-        let (c4, device_header) = rest
-            .split_last_chunk::<STREAM_HEADER>()
-            .ok_or(Misbehaviour::Length)?;
+        let (c4, device_header) =
+            rest.split_last_chunk::<STREAM_HEADER>().ok_or(Misbehaviour::Length)?;
 
         if !sodium::equal(&device_tag, tag) {
             return Err(Error::WrongCode);
@@ -421,17 +348,9 @@ impl AwaitP3 {
         schedule.absorb(&[c4]);
 
         let psk = Token::from_key(&schedule.sub(b't')).psk();
-        let verdict = Verdict {
-            refusal_key: schedule.sub(b'r'),
-            schedule,
-            device_header: *device_header,
-        };
-        Ok(Proved {
-            verdict,
-            device_key,
-            psk,
-            proposed_name,
-        })
+        let verdict =
+            Verdict { refusal_key: schedule.sub(b'r'), schedule, device_header: *device_header };
+        Ok(Proved { verdict, device_key, psk, proposed_name })
     }
 }
 

@@ -4,7 +4,8 @@ use zeroize::Zeroizing;
 use super::*;
 use crate::channel::{Opened, Opener, Sealer};
 use crate::error::Alert;
-use crate::handshake::{MAX_MESSAGE, TAG_ALERT, TAG_REFUSAL, connect, read_m1};
+use crate::handshake::{MAX_MESSAGE, connect, read_m1};
+use crate::schedule::{TAG_ALERT, TAG_REFUSAL};
 use crate::sodium::{KemKeyPair, Key, SecretKey};
 
 #[path = "../tests/common/mod.rs"]

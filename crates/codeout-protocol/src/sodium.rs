@@ -139,15 +139,7 @@ macro_rules! read_secret {
         }
     )*};
 }
-read_secret!(
-    ChainKey,
-    KxSecret,
-    KemShared,
-    SecretPoint,
-    Digest,
-    Token,
-    Psk
-);
+read_secret!(ChainKey, KxSecret, KemShared, SecretPoint, Digest, Token, Psk);
 
 /// A `crypto_kx` (X25519) public key: 32 bytes, compared and printed freely.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -250,11 +242,7 @@ pub(crate) fn kx(role: Role, own: &KeyPair, other: &PublicKey) -> Result<KxSecre
             ),
         }
     };
-    if status == 0 {
-        Ok(shared)
-    } else {
-        Err(LowOrder)
-    }
+    if status == 0 { Ok(shared) } else { Err(LowOrder) }
 }
 
 /// The function under [`kx`], for its published vectors.
@@ -367,11 +355,7 @@ pub(crate) fn hash(parts: &[&[u8]]) -> [u8; 64] {
 fn blake2b(key: &[u8], parts: &[&[u8]], out: &mut [u8]) {
     init();
     let mut state = MaybeUninit::<ffi::crypto_generichash_state>::uninit();
-    let key_pointer = if key.is_empty() {
-        ptr::null()
-    } else {
-        key.as_ptr()
-    };
+    let key_pointer = if key.is_empty() { ptr::null() } else { key.as_ptr() };
     // SAFETY: init writes the state before update and final read it; every pointer goes with
     // its own length; libsodium accepts these key and output sizes (at most 64 bytes). The
     // state holds key material until it is wiped at the end.
@@ -384,10 +368,7 @@ fn blake2b(key: &[u8], parts: &[&[u8]], out: &mut [u8]) {
                 ffi::crypto_generichash_update(state_pointer, part.as_ptr(), part.len() as u64);
         }
         status |= ffi::crypto_generichash_final(state_pointer, out.as_mut_ptr(), out.len());
-        ffi::sodium_memzero(
-            state_pointer.cast(),
-            size_of::<ffi::crypto_generichash_state>(),
-        );
+        ffi::sodium_memzero(state_pointer.cast(), size_of::<ffi::crypto_generichash_state>());
         assert_eq!(status, 0, "crypto_generichash failed");
     }
 }
@@ -467,10 +448,7 @@ pub(crate) fn sha512(parts: &[&[u8]]) -> Digest {
             ffi::crypto_hash_sha512_update(state_pointer, part.as_ptr(), part.len() as u64);
         }
         ffi::crypto_hash_sha512_final(state_pointer, out.0.as_mut_ptr());
-        ffi::sodium_memzero(
-            state_pointer.cast(),
-            size_of::<ffi::crypto_hash_sha512_state>(),
-        );
+        ffi::sodium_memzero(state_pointer.cast(), size_of::<ffi::crypto_hash_sha512_state>());
     }
     out
 }
@@ -634,9 +612,7 @@ impl Tag {
     }
 
     fn from_byte(byte: u8) -> Option<Self> {
-        [Tag::Message, Tag::Rekey, Tag::Final]
-            .into_iter()
-            .find(|tag| tag.byte() == byte)
+        [Tag::Message, Tag::Rekey, Tag::Final].into_iter().find(|tag| tag.byte() == byte)
     }
 }
 
@@ -797,15 +773,8 @@ pub(crate) fn pad(buffer: &mut Vec<u8>, block: usize) {
     buffer.resize(padded, 0);
     let mut length = 0;
     // SAFETY: the buffer is `padded` bytes, of which sodium_pad writes at most all.
-    let status = unsafe {
-        ffi::sodium_pad(
-            &raw mut length,
-            buffer.as_mut_ptr(),
-            unpadded,
-            block,
-            padded,
-        )
-    };
+    let status =
+        unsafe { ffi::sodium_pad(&raw mut length, buffer.as_mut_ptr(), unpadded, block, padded) };
     assert!(status == 0 && length == padded, "sodium_pad failed");
 }
 

@@ -3,6 +3,7 @@ use proptest::{collection, option, sample};
 use serde_json::{Value, json};
 
 use super::*;
+use crate::message::*;
 
 fn from_device(kind: u8, body: &[u8]) -> Result<String, Error> {
     let plaintext = [&[kind], body].concat();
