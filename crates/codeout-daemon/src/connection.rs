@@ -23,8 +23,8 @@ use crate::devices::Device;
 use crate::event::Event;
 use crate::outbox::{Outbox, RemoteViewer};
 use crate::requests;
-use crate::shared_stream::SharedStream;
 use crate::session::{self, Program, Session, Size, Violation};
+use crate::shared_stream::SharedStream;
 use crate::state::Shared;
 
 /// How often a silent device is asked whether it is there…
@@ -185,11 +185,8 @@ impl Connection {
         match FromDevice::read(plaintext).map_err(violation)? {
             FromDevice::Input(chunk) => {
                 // Of a session that has just ended, if it is not there.
-                if let Some(session) = self.sessions.get(&chunk.session)
-                    && let Some(offset) = session.take_input(chunk.offset, chunk.bytes)?
-                {
-                    let progress = message::Progress { session: chunk.session, offset };
-                    self.outbox.send(&FromDaemon::InputWritten(progress)).await?;
+                if let Some(session) = self.sessions.get(&chunk.session) {
+                    session.take_input(chunk.offset, chunk.bytes)?;
                 }
                 Ok(())
             }

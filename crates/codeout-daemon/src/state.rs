@@ -308,6 +308,8 @@ impl Shared {
             .store(move |devices| devices.purge_unfinished(before, &connected))
             .await?;
         for device in purged {
+            // It may have connected in this very moment.
+            self.registry.close(&device.id, ClosingReason::Expired).await;
             self.emit(Event::Unfinished { device });
         }
         // Last: when it is only a date that cannot be written, all else was done.

@@ -15,8 +15,12 @@ use super::*;
 
 type Daemon = (WebSocketStream<DuplexStream>, Channel);
 
-/// Both ends of a connection.
 async fn linked() -> (Connection, Daemon) {
+    linked_through(1 << 20).await
+}
+
+/// Both ends of a connection through a pipe that holds so many bytes.
+async fn linked_through(pipe: usize) -> (Connection, Daemon) {
     let identity = KeyPair::generate();
     let credentials = DeviceCredentials {
         daemon_key: identity.public,
@@ -45,7 +49,7 @@ async fn linked() -> (Connection, Daemon) {
     let (daemon_channel, m4) = accepted.accept(Duration::ZERO, &welcome.write()).unwrap();
     let (device_channel, first) = device.read_m4(&m4).unwrap();
 
-    let (near, far) = tokio::io::duplex(1 << 20);
+    let (near, far) = tokio::io::duplex(pipe);
     let near = WebSocketStream::from_raw_socket(near, Role::Client, None).await;
     let far = WebSocketStream::from_raw_socket(far, Role::Server, None).await;
     let connection = Connection::start(Socket::new(near), device_channel, &first).unwrap();
@@ -145,4 +149,52 @@ async fn a_request_longer_than_a_record_is_not_sent() {
     assert!(locked(&connection.shared.waiting).waiters.is_empty());
     let open = Request::Open { columns: 80, rows: 24 };
     assert_eq!(connection.request(open).await, Err(RequestFailed::UseOpenSession));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_cancelled_sender_began_is_sent_by_others() {
+    let (connection, (mut socket, mut channel)) = linked_through(100).await;
+    let begun = Instant::now();
+    for device in ["a".repeat(5000), "b".repeat(5000)] {
+        let wanted = Request::Revoke { device };
+        let cancelled = tokio::time::timeout(Duration::ZERO, connection.request(wanted.clone()));
+        assert!(cancelled.await.is_err());
+        let record = loop {
+            match socket.next().await {
+                Some(Ok(Message::Binary(record))) => break record,
+                Some(Ok(_)) => {}
+                other => panic!("{other:?}"),
+            }
+        };
+        let plaintext = channel.opener.open(&record).unwrap().into_bytes();
+        let FromDevice::Request(numbered) = FromDevice::read(&plaintext).unwrap() else { panic!() };
+        assert_eq!(numbered.request, wanted);
+    }
+    assert!(begun.elapsed() < LISTEN_EVERY, "without the help of a ping");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_daemon_that_takes_nothing_is_dead_too() {
+    let (connection, _daemon) = linked_through(100).await;
+    let begun = Instant::now();
+    let request = Request::Revoke { device: "x".repeat(5000) };
+    let failed = connection.request(request).await.unwrap_err();
+    assert_eq!(failed, RequestFailed::Closed(Closed::Cut));
+    assert!(begun.elapsed() <= Duration::from_secs(75));
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_sent_behind_the_end() {
+    let (connection, (mut socket, channel)) = linked().await;
+    let record = channel.sealer.finish(&[]).unwrap();
+    socket.send(Message::Binary(record.into())).await.unwrap();
+    let ended = connection.closed().await;
+    // The daemon has not closed the WebSocket, so that it could still be written to.
+    let begun = Instant::now();
+    assert_eq!(connection.request(Request::Ping).await, Err(RequestFailed::Closed(ended)));
+    assert_eq!(begun.elapsed(), Duration::ZERO);
+    drop(connection);
+    while let Some(Ok(message)) = socket.next().await {
+        assert!(!message.is_binary());
+    }
 }

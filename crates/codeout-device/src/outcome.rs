@@ -104,7 +104,7 @@ async fn ping(connection: &Connection) -> Result<(), ConnectError> {
 /// A pairing by a typed code that the daemon accepted, and whose fingerprint the user is to
 /// compare. Nothing of the daemon's is shown before that, and nothing is sent to it.
 ///
-/// Dropped, it stays unfinished: [`pair`] with the same address takes it up.
+/// Dropped, it stays unfinished: [`pair`](crate::pair) with the same address takes it up.
 #[derive(Debug)]
 pub struct Unconfirmed {
     profiles: Profiles,
@@ -124,7 +124,7 @@ impl Unconfirmed {
     /// # Errors
     /// [`PairError::Refused`] with `NotPaired` when the daemon no longer knows this device (it
     /// took longer than the offer lived): nothing is kept. Anything else leaves a pairing that
-    /// [`pair`] takes up, without asking for the fingerprint again.
+    /// [`pair`](crate::pair) takes up, without asking for the fingerprint again.
     pub async fn confirm(self) -> Result<Paired, PairError> {
         let Unconfirmed { profiles, profile, fingerprint, connection } = self;
         // Whatever breaks from here on, the user is not asked again.

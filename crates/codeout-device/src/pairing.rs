@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use codeout_protocol::address::Address;
+use codeout_protocol::channel::Channel;
 use codeout_protocol::code::Code;
 use codeout_protocol::error::{Alert, Error as ProtocolError, Refusal};
 use codeout_protocol::fingerprint::Fingerprint;
@@ -13,6 +14,8 @@ use codeout_protocol::link::Link;
 use codeout_protocol::name::Name;
 use codeout_protocol::pairing::{self as protocol, AwaitP4, DaemonProved, DevicePairing};
 use codeout_protocol::sodium::{KeyPair, PublicKey};
+use futures_util::SinkExt;
+use tokio_tungstenite::tungstenite::{Bytes, Message};
 
 use crate::backoff::Backoff;
 use crate::blocking::{Print, on_disk};
@@ -26,6 +29,8 @@ use crate::transport::{self, ANSWER_TIME, NoMessage, Socket};
 const VERDICT_TIME: Duration = Duration::from_secs(330);
 /// After this time without a verdict the daemon's user is likely being asked.
 const ASKED_AFTER: Duration = Duration::from_secs(2);
+/// How often something is said meanwhile, so that what is on the way keeps the path open.
+const KEEP_EVERY: Duration = Duration::from_secs(30);
 /// How many times a pairing is begun whose last message never arrived.
 const ROUNDS: usize = 3;
 /// When the daemon has had too many attempts.
@@ -121,6 +126,7 @@ pub async fn pair(
     pairing.run().await
 }
 
+/// Its methods take `&mut self` so that their futures can be spawned: the callback is not `Sync`.
 struct Pairing<'a> {
     request: PairRequest,
     profiles: Profiles,
@@ -165,7 +171,7 @@ impl Pairing<'_> {
         Err(ConnectError::Cut.into())
     }
 
-    async fn refuse_known(&self) -> Result<(), PairError> {
+    async fn refuse_known(&mut self) -> Result<(), PairError> {
         let Some(key) = self.request.how.pinned_key().copied() else { return Ok(()) };
         if self.request.again {
             return Ok(());
@@ -180,7 +186,7 @@ impl Pairing<'_> {
     }
 
     /// Earlier pairings with this daemon that may or may not have succeeded.
-    async fn unfinished(&self) -> Result<Vec<Profile>, StoreError> {
+    async fn unfinished(&mut self) -> Result<Vec<Profile>, StoreError> {
         let mut list = on_disk(&self.profiles, Profiles::list).await?;
         let how = &self.request.how;
         list.retain(|profile| {
@@ -194,7 +200,7 @@ impl Pairing<'_> {
     }
 
     /// Takes up an earlier pairing. `None`: there is nothing to take up.
-    async fn resume(&self, mut profile: Profile) -> Result<Option<PairOutcome>, PairError> {
+    async fn resume(&mut self, mut profile: Profile) -> Result<Option<PairOutcome>, PairError> {
         profile.address = self.request.how.address().clone();
         if profile.state == State::Unconfirmed {
             let key = profile.credentials.daemon_key;
@@ -221,7 +227,7 @@ impl Pairing<'_> {
     }
 
     /// Checks the daemon's key by what the user has of it, and says what is left to do.
-    async fn check(&self, key: &PublicKey) -> Result<State, PairError> {
+    async fn check(&mut self, key: &PublicKey) -> Result<State, PairError> {
         let mut state = State::Unconfirmed;
         if let Some(pinned) = self.request.how.pinned_key() {
             if pinned != key {
@@ -300,33 +306,41 @@ impl Pairing<'_> {
         socket: &mut Socket,
         p3: Vec<u8>,
         awaiting: AwaitP4,
-    ) -> Result<(codeout_protocol::channel::Channel, Vec<u8>), Option<Refusal>> {
+    ) -> Result<(Channel, Vec<u8>), Option<Refusal>> {
         let unknown = |_: NoMessage| None;
         socket.send(p3).await.map_err(unknown)?;
-        let p4 = {
-            let mut p4 = std::pin::pin!(socket.receive(VERDICT_TIME));
-            match tokio::time::timeout(ASKED_AFTER, p4.as_mut()).await {
-                Ok(p4) => p4,
-                Err(_) => {
-                    (self.on_progress)(PairProgress::WaitingForConfirmation);
-                    p4.await
-                }
-            }
-        };
-        awaiting.read_p4(&p4.map_err(unknown)?).map_err(|error| match error {
+        let p4 = self.verdict(socket).await.map_err(unknown)?;
+        awaiting.read_p4(&p4).map_err(|error| match error {
             ProtocolError::Refused(refusal) => Some(refusal),
             _ => None,
         })
     }
 
+    /// Waits for P4, which may take as long as the daemon's user does.
+    async fn verdict(&mut self, socket: &mut Socket) -> Result<Bytes, NoMessage> {
+        let Socket { outgoing, incoming } = socket;
+        let mut p4 = std::pin::pin!(transport::receive(incoming, VERDICT_TIME));
+        if let Ok(p4) = tokio::time::timeout(ASKED_AFTER, p4.as_mut()).await {
+            return p4;
+        }
+        (self.on_progress)(PairProgress::WaitingForConfirmation);
+        let mut keep = tokio::time::interval(KEEP_EVERY);
+        loop {
+            tokio::select! {
+                p4 = p4.as_mut() => return p4,
+                _ = keep.tick() => outgoing.send(Message::Ping(Bytes::new())).await?,
+            }
+        }
+    }
+
     /// Finds out by connecting whether a pairing succeeded, and finishes it.
-    async fn settle(&self, profile: Profile) -> Result<Landed, PairError> {
+    async fn settle(&mut self, profile: Profile) -> Result<Landed, PairError> {
         let print = Print::of(&profile.credentials.daemon_key, profile.fingerprint);
         finish(&self.profiles, profile, print, None).await
     }
 
     /// The code is used: by one of these, after all?
-    async fn arrived_late(&self, lost: &[Profile]) -> Result<PairOutcome, PairError> {
+    async fn arrived_late(&mut self, lost: &[Profile]) -> Result<PairOutcome, PairError> {
         for profile in lost {
             if let Landed::Yes(outcome) = self.settle(profile.clone()).await? {
                 return Ok(outcome);

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use codeout_protocol::address::Address;
 use codeout_protocol::handshake::MAX_MESSAGE;
+use codeout_protocol::message::MAX_TEXT;
+use codeout_protocol::name::clean_text;
 use codeout_protocol::{SUBPROTOCOL, WEBSOCKET_PATH};
 use futures_util::stream::FuturesUnordered;
 use futures_util::{Sink, SinkExt, Stream, StreamExt};
@@ -28,6 +30,8 @@ const DIAL_TIME: Duration = Duration::from_secs(10);
 pub(crate) const ANSWER_TIME: Duration = Duration::from_secs(10);
 /// Of a host with several addresses the next one is tried when this time brought no connection.
 const NEXT_ADDRESS: Duration = Duration::from_millis(250);
+/// The memory that the WebSocket reads ahead into, in bytes: all of it is cleared for every read.
+const READ_AHEAD: usize = 16 * 1024;
 
 pub(crate) type Outgoing = Pin<Box<dyn Sink<Message, Error = WsError> + Send>>;
 pub(crate) type Incoming = Pin<Box<dyn Stream<Item = Result<Message, WsError>> + Send>>;
@@ -100,23 +104,31 @@ impl Socket {
 
     /// The next message, if it comes in `time`.
     pub(crate) async fn receive(&mut self, time: Duration) -> Result<Bytes, NoMessage> {
-        let deadline = Instant::now() + time;
-        loop {
-            let next = tokio::time::timeout_at(deadline, self.incoming.next()).await;
-            match next.map_err(|_| NoMessage::TimedOut)? {
-                Some(Ok(Message::Binary(message))) => return Ok(message),
-                Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
-                Some(Ok(Message::Text(_) | Message::Frame(_))) => return Err(NoMessage::Invalid),
-                Some(Err(error)) => return Err(error.into()),
-                Some(Ok(Message::Close(_))) | None => return Err(NoMessage::Cut),
-            }
+        receive(&mut self.incoming, time).await
+    }
+}
+
+/// The next message, if it comes in `time`.
+pub(crate) async fn receive(incoming: &mut Incoming, time: Duration) -> Result<Bytes, NoMessage> {
+    let deadline = Instant::now() + time;
+    loop {
+        let next = tokio::time::timeout_at(deadline, incoming.next()).await;
+        match next.map_err(|_| NoMessage::TimedOut)? {
+            Some(Ok(Message::Binary(message))) => return Ok(message),
+            Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+            Some(Ok(Message::Text(_) | Message::Frame(_))) => return Err(NoMessage::Invalid),
+            Some(Err(error)) => return Err(error.into()),
+            Some(Ok(Message::Close(_))) | None => return Err(NoMessage::Cut),
         }
     }
 }
 
 /// What both ends of the WebSocket are held to.
 pub(crate) fn websocket_config() -> WebSocketConfig {
-    WebSocketConfig::default().max_message_size(Some(MAX_MESSAGE)).max_frame_size(Some(MAX_MESSAGE))
+    WebSocketConfig::default()
+        .read_buffer_size(READ_AHEAD)
+        .max_message_size(Some(MAX_MESSAGE))
+        .max_frame_size(Some(MAX_MESSAGE))
 }
 
 /// Dials the WebSocket at `address`.
@@ -212,6 +224,8 @@ fn refused(address: &Address, error: WsError) -> ConnectError {
     }
 }
 
+/// What TLS says may quote the other side's certificate.
 fn tls_failure(error: TlsError) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, error)
+    let text = clean_text(&error.to_string(), MAX_TEXT);
+    io::Error::new(io::ErrorKind::InvalidData, text)
 }

@@ -53,7 +53,7 @@ pub(crate) struct DaemonArgs {
     #[arg(long, env = "CODEOUT_BIND", value_name = "ADDRESS")]
     pub(crate) bind: Option<IpAddr>,
 
-    /// Address that the QR names, such as https://desk.tailnet.ts.net [default: the best found]
+    /// Address that the QR names, such as that of an https proxy [default: the best found]
     #[arg(long, env = "CODEOUT_ADVERTISE", value_name = "URL", value_parser = Address::from_typed)]
     pub(crate) advertise: Option<Address>,
 

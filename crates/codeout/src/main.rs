@@ -11,6 +11,7 @@ mod limits;
 mod offer_page;
 mod qr;
 mod raw_terminal;
+mod screen;
 mod ui;
 
 use std::process::ExitCode;

@@ -20,12 +20,18 @@ use codeout_protocol::message::{
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::process::Child;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use pty::{Keyboard, Output};
 
 /// The silence after which a session whose program has ended is over, while another program
 /// holds its terminal open.
 const LAST_OUTPUT: Duration = Duration::from_millis(100);
+/// Written input is reported with the next output, which is mostly its echo; after this time
+/// without any…
+const REPORT_AFTER: Duration = Duration::from_millis(20);
+/// …or after this many bytes, by itself.
+const REPORT_BYTES: u64 = INPUT_WINDOW / 4;
 
 /// A terminal's size in characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,7 +51,13 @@ impl Size {
 /// Whoever watches a session.
 pub(crate) trait Viewer {
     /// Takes output; `offset` counts the bytes before it. Waiting here holds the program back.
-    fn output(&self, offset: u64, bytes: &[u8]) -> impl Future<Output = io::Result<()>> + Send;
+    /// Hears by the way that the input before `written` was written, if that is news.
+    fn output(
+        &self,
+        offset: u64,
+        bytes: &[u8],
+        written: Option<u64>,
+    ) -> impl Future<Output = io::Result<()>> + Send;
     /// Hears that the input before `offset` was written.
     fn input_written(&self, offset: u64) -> impl Future<Output = io::Result<()>> + Send;
 }
@@ -68,6 +80,8 @@ pub(crate) struct Session {
 #[derive(Debug, Default)]
 struct Input {
     received: u64,
+    /// How far the device was told that it is written.
+    reported: u64,
     queued: VecDeque<u8>,
 }
 
@@ -99,11 +113,11 @@ impl Session {
         Ok((Arc::new(session), Program { child, output }))
     }
 
-    /// Takes input from the device. Returns how far input is written, if that has changed.
+    /// Takes input from the device.
     ///
     /// # Errors
     /// [`Violation`]: the bytes are not the next ones, or more than the window allows.
-    pub(crate) fn take_input(&self, offset: u64, bytes: &[u8]) -> Result<Option<u64>, Violation> {
+    pub(crate) fn take_input(&self, offset: u64, bytes: &[u8]) -> Result<(), Violation> {
         let mut input = self.input();
         let in_flight = (input.queued.len() + bytes.len()) as u64;
         if offset != input.received || in_flight > INPUT_WINDOW {
@@ -113,10 +127,8 @@ impl Session {
         // The common case, a key on a terminal that takes it, needs no other task.
         let written = if input.queued.is_empty() { self.keyboard.try_write(bytes) } else { 0 };
         input.queued.extend(&bytes[written..]);
-        if !input.queued.is_empty() {
-            self.more_input.notify_one();
-        }
-        Ok((written > 0).then(|| input.written()))
+        self.more_input.notify_one();
+        Ok(())
     }
 
     /// Hears that the device has shown the output before `offset`.
@@ -167,30 +179,45 @@ impl Session {
         }
     }
 
-    /// Writes queued input until the viewer fails.
+    /// Writes queued input, and reports what is written, until the viewer fails.
     async fn write_input(&self, viewer: &impl Viewer) -> io::Error {
+        let mut due = None;
         loop {
-            let next: Vec<u8> = {
+            let (next, unreported) = {
                 let input = self.input();
-                input.queued.iter().take(MAX_CHUNK).copied().collect()
+                let next: Vec<u8> = input.queued.iter().take(MAX_CHUNK).copied().collect();
+                (next, input.written() - input.reported)
             };
-            if next.is_empty() {
+            if !next.is_empty() {
+                let Ok(count) = self.keyboard.write(&next).await else {
+                    // Nobody reads this terminal any more; how the session ends is for others.
+                    return std::future::pending().await;
+                };
+                self.input().queued.drain(..count);
+            } else if unreported == 0 {
+                due = None;
                 self.more_input.notified().await;
                 continue;
+            } else if unreported < REPORT_BYTES {
+                let due = *due.get_or_insert_with(|| Instant::now() + REPORT_AFTER);
+                if tokio::time::timeout_at(due, self.more_input.notified()).await.is_ok() {
+                    continue;
+                }
             }
-            let Ok(count) = self.keyboard.write(&next).await else {
-                // Nobody reads this terminal any more; how the session ends is for others.
-                return std::future::pending().await;
-            };
-            let offset = {
-                let mut input = self.input();
-                input.queued.drain(..count);
-                input.written()
-            };
-            if let Err(error) = viewer.input_written(offset).await {
+            due = None;
+            if let Some(offset) = self.news_of_input()
+                && let Err(error) = viewer.input_written(offset).await
+            {
                 return error;
             }
         }
+    }
+
+    /// How far input is written, if that was not reported. It must be now.
+    fn news_of_input(&self) -> Option<u64> {
+        let mut input = self.input();
+        let written = input.written();
+        (written > std::mem::replace(&mut input.reported, written)).then_some(written)
     }
 
     /// Reads output and shows it until nothing holds the terminal any more.
@@ -203,7 +230,7 @@ impl Session {
                 return Ok(());
             }
             let offset = self.sent.fetch_add(count as u64, Ordering::AcqRel);
-            viewer.output(offset, &buffer[..count]).await?;
+            viewer.output(offset, &buffer[..count], self.news_of_input()).await?;
             self.shown.store(offset + count as u64, Ordering::Release);
         }
     }
@@ -218,7 +245,10 @@ impl Session {
     /// Shows what the program printed last, which may still be on its way through the terminal
     /// when it has ended. Another program may hold the terminal open for ever, so that only
     /// silence tells the end.
-    async fn read_rest(&self, mut output: Pin<&mut impl Future<Output = io::Result<()>>>) -> io::Result<()> {
+    async fn read_rest(
+        &self,
+        mut output: Pin<&mut impl Future<Output = io::Result<()>>>,
+    ) -> io::Result<()> {
         loop {
             let before = self.sent.load(Ordering::Acquire);
             match tokio::time::timeout(LAST_OUTPUT, output.as_mut()).await {

@@ -124,6 +124,7 @@ impl TestDaemon {
         let task = tokio::spawn(async move {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
+                stream.set_nodelay(true).unwrap();
                 let next = served.book.lock().unwrap().behaviours.pop_front();
                 let behaviour = next.unwrap_or(Behaviour::Honest);
                 tokio::spawn(serve(stream, Arc::clone(&served), behaviour));

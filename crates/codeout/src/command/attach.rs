@@ -17,9 +17,10 @@ use crate::cli::AttachArgs;
 use crate::command::daemons::profiles;
 use crate::command::device_words;
 use crate::console::terminal_size;
-use crate::failure::{Code, Failure};
+use crate::failure::Failure;
 use crate::home::Home;
 use crate::raw_terminal::RawTerminal;
+use crate::screen::Screen;
 use crate::ui;
 
 /// Where there is no terminal.
@@ -42,8 +43,7 @@ enum End {
 }
 
 pub(crate) async fn run(args: AttachArgs, home: &Home) -> Result<ExitCode, Failure> {
-    let profile =
-        profiles(home)?.find(args.on.as_deref()).map_err(device_words::find_error)?;
+    let profile = profiles(home)?.find(args.on.as_deref()).map_err(device_words::find_error)?;
     let connection = dial(&profile, args.wait).await?;
     let (columns, rows) = size();
     let session = connection
@@ -57,7 +57,17 @@ pub(crate) async fn run(args: AttachArgs, home: &Home) -> Result<ExitCode, Failu
         // Printed into the terminal as it is now: raw, so that a line feed does not return.
         ui::note(format!("attached to {}: Ctrl-] then d leaves\r", profile.name));
     }
-    let end = relay(Arc::new(Mutex::new(input)), &connection, reader, terminal.is_some(), &profile.name).await;
+    let (is_terminal, name) = (terminal.is_some(), profile.name.clone());
+    // Beside the task that reads the connection: an echo then wakes no other thread.
+    let relaying = tokio::spawn(async move {
+        let input = Arc::new(Mutex::new(input));
+        let end = relay(input, &connection, reader, is_terminal, &name).await;
+        (end, connection)
+    });
+    let (end, connection) = match relaying.await {
+        Ok(ended) => ended,
+        Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+    };
     drop(terminal);
     if !matches!(end, Ok(End::Failed(_))) {
         connection.close().await;
@@ -109,12 +119,13 @@ async fn relay(
     let (left, mut leaving) = mpsc::channel(1);
     let for_keys = Arc::clone(&input);
     let runtime = Handle::current();
+    let mut screen = Screen::open();
     // Waits in the kernel for keys, and sends them from there: a key takes no detour.
     std::thread::spawn(move || read_keys(&runtime, &for_keys, is_terminal, &left));
     loop {
         tokio::select! {
             output = reader.read() => match output {
-                Some(SessionOutput::Bytes(bytes)) => write_all(&bytes)?,
+                Some(SessionOutput::Bytes(bytes)) => screen.show(bytes).await?,
                 Some(SessionOutput::Ended(status)) => return Ok(End::Program(status)),
                 None => {
                     let closed = connection.closed().await;
@@ -163,7 +174,8 @@ fn read_keys(
     is_terminal: bool,
     left: &mpsc::Sender<()>,
 ) {
-    let write = |bytes: &[u8]| runtime.block_on(async { input.lock().await.write_input(bytes).await });
+    let write =
+        |bytes: &[u8]| runtime.block_on(async { input.lock().await.write_input(bytes).await });
     let mut buffer = vec![0; 16 * 1024];
     let mut escape = Escape::default();
     loop {
@@ -173,8 +185,11 @@ fn read_keys(
             Err(rustix::io::Errno::INTR) => continue,
             Err(_) => break,
         };
-        let (typed, leave) =
-            if is_terminal { escape.pass(&buffer[..read]) } else { (buffer[..read].to_vec(), false) };
+        let (typed, leave) = if is_terminal {
+            escape.pass(&buffer[..read])
+        } else {
+            (buffer[..read].to_vec(), false)
+        };
         if !typed.is_empty() && write(&typed).is_err() {
             return;
         }
@@ -208,26 +223,6 @@ impl Escape {
         }
         (typed, false)
     }
-}
-
-/// Writes to standard output, as it is and at once.
-fn write_all(mut bytes: &[u8]) -> Result<(), Failure> {
-    let stdout = rustix::stdio::stdout();
-    while !bytes.is_empty() {
-        match rustix::io::write(stdout, bytes) {
-            Ok(written) => bytes = &bytes[written..],
-            Err(rustix::io::Errno::INTR) => {}
-            Err(rustix::io::Errno::AGAIN) => {
-                let mut poll = [rustix::event::PollFd::new(&stdout, rustix::event::PollFlags::OUT)];
-                rustix::event::poll(&mut poll, None).map_err(io::Error::from)?;
-            }
-            Err(error) => {
-                let text = format!("cannot write to standard output: {error}");
-                return Err(Failure::new(Code::Other, text));
-            }
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

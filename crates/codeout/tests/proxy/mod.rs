@@ -5,15 +5,11 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::collections::VecDeque;
-use std::io;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll};
 
 use codeout_protocol::address::Address;
 use codeout_protocol::{SUBPROTOCOL, WEBSOCKET_PATH};
 use futures_util::{SinkExt, StreamExt};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
@@ -25,7 +21,9 @@ use tokio_tungstenite::tungstenite::{Error as WsError, Message};
 use crate::support::PATIENCE;
 
 mod impostor;
+mod tap;
 pub(crate) use impostor::Impostor;
+use tap::Tap;
 
 /// Who sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -188,8 +186,7 @@ impl Proxy {
         let found = async {
             loop {
                 changed.mark_unchanged();
-                if let Some(found) = pick(self.shared.book.lock().unwrap().seen.make_contiguous())
-                {
+                if let Some(found) = pick(self.shared.book.lock().unwrap().seen.make_contiguous()) {
                     return found;
                 }
                 changed.changed().await.unwrap();
@@ -277,7 +274,10 @@ async fn serve(stream: TcpStream, plan: Plan, log: &Log) -> Result<(), WsError> 
 }
 
 #[allow(clippy::result_large_err, reason = "the form of the callback is given")]
-fn select_subprotocol(request: &Request, mut response: Response) -> Result<Response, ErrorResponse> {
+fn select_subprotocol(
+    request: &Request,
+    mut response: Response,
+) -> Result<Response, ErrorResponse> {
     assert_eq!(request.uri(), WEBSOCKET_PATH);
     assert_eq!(request.headers()["sec-websocket-protocol"], SUBPROTOCOL);
     response.headers_mut().insert("sec-websocket-protocol", SUBPROTOCOL.parse().unwrap());
@@ -384,56 +384,5 @@ impl Relay<'_> {
             }
         }
         Ok(())
-    }
-}
-
-/// A link whose bytes are written down.
-struct Tap {
-    stream: TcpStream,
-    log: Log,
-    /// Where in [`Seen::raw`] what is read goes; what is written goes behind it.
-    place: usize,
-}
-
-impl Tap {
-    fn new(stream: TcpStream, log: &Log, place: usize) -> io::Result<Self> {
-        stream.set_nodelay(true)?;
-        Ok(Tap { stream, log: log.clone(), place })
-    }
-}
-
-impl AsyncRead for Tap {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        let read = Pin::new(&mut self.stream).poll_read(context, buffer);
-        let new = &buffer.filled()[before..];
-        self.log.note(|seen| seen.raw[self.place].extend(new));
-        read
-    }
-}
-
-impl AsyncWrite for Tap {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write(context, bytes);
-        if let Poll::Ready(Ok(count)) = written {
-            self.log.note(|seen| seen.raw[self.place + 1].extend(&bytes[..count]));
-        }
-        written
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
     }
 }

@@ -8,21 +8,19 @@ pub mod device;
 pub mod process;
 pub mod relay;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use codeout_daemon::{Clock, Config, Daemon, Event, OfferLimits};
+use codeout_daemon::{Clock, Config, Daemon, Event, OfferLimits, OpenError};
 use codeout_protocol::address::Address;
 use codeout_protocol::channel::{Channel, Opened};
 use codeout_protocol::code::Code;
 use codeout_protocol::error::Error;
 use codeout_protocol::handshake::{self, DeviceCredentials, DeviceEphemeral};
 use codeout_protocol::link::Link;
-use codeout_protocol::message::{
-    ClosingReason, FromDaemon, FromDevice, NumberedRequest, Request,
-};
+use codeout_protocol::message::{ClosingReason, FromDaemon, FromDevice, NumberedRequest, Request};
 use codeout_protocol::name::Name;
 use codeout_protocol::pairing::{self, DevicePairing};
 use codeout_protocol::sodium::KeyPair;
@@ -30,9 +28,9 @@ use futures_util::{SinkExt, StreamExt};
 use tempfile::TempDir;
 use tokio::net::TcpStream;
 use tokio::sync::broadcast;
+use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
-use tokio_tungstenite::WebSocketStream;
 
 /// A clock that stands still until it is turned.
 #[derive(Debug)]
@@ -93,6 +91,14 @@ impl TestDaemon {
         TestDaemon { daemon, clock, home }
     }
 
+    /// Drops it without stopping it, and starts another one from the same files.
+    pub async fn crash(self) -> Self {
+        let TestDaemon { daemon, clock, home } = self;
+        drop(daemon);
+        let daemon = open(&home, &clock, |_| {}).await;
+        TestDaemon { daemon, clock, home }
+    }
+
     pub fn port(&self) -> u16 {
         self.daemon.port()
     }
@@ -119,18 +125,23 @@ impl TestDaemon {
     }
 }
 
-async fn open(
-    home: &TempDir,
+async fn open(home: &TempDir, clock: &Arc<TestClock>, change: impl FnOnce(&mut Config)) -> Daemon {
+    try_open(home.path(), clock, change).await.unwrap()
+}
+
+/// Opens the daemon of the directory `home`, on a free port of loopback.
+pub async fn try_open(
+    home: &Path,
     clock: &Arc<TestClock>,
     change: impl FnOnce(&mut Config),
-) -> Daemon {
+) -> Result<Daemon, OpenError> {
     let name = Name::clean("desk").unwrap();
-    let mut config = Config::new(home.path().join("daemon"), PathBuf::from("/tmp"), name);
+    let mut config = Config::new(home.join("daemon"), PathBuf::from("/tmp"), name);
     config.bind = Some(std::net::Ipv4Addr::LOCALHOST.into());
     config.port = 0;
     config.clock = Arc::clone(clock) as Arc<dyn Clock>;
     change(&mut config);
-    Daemon::open(config).await.unwrap()
+    Daemon::open(config).await
 }
 
 /// Waits for the event that `pick` picks.
@@ -189,6 +200,11 @@ impl Wire {
             .insert("sec-websocket-protocol", codeout_protocol::SUBPROTOCOL.parse().unwrap());
         let upgraded = tokio_tungstenite::client_async(request, stream).await;
         Ok(Wire(upgraded.map_err(|_| WireError::Ended)?.0))
+    }
+
+    /// The port at this end.
+    pub fn port(&self) -> u16 {
+        self.0.get_ref().local_addr().unwrap().port()
     }
 
     pub async fn send(&mut self, message: Vec<u8>) -> Result<(), WireError> {
