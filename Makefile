@@ -22,7 +22,7 @@ test: ## every check and every test; the last line counts them
 lint: ## the checks alone, without running tests
 	@scripts/test fmt clippy docs deny law words
 
-bench: ## the whole-system benchmarks
+bench: build ## the whole-system benchmarks
 	cargo run --release --locked -p codeout-bench
 
 fuzz: ## each fuzz target for SECONDS=600; needs a nightly toolchain

@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use codeout_protocol::channel::Channel;
 use codeout_protocol::code::Code;
 use codeout_protocol::name::Name;
 use codeout_protocol::pairing::{self, DaemonPairing, DevicePairing};
-use codeout_protocol::channel::Channel;
 use codeout_protocol::sodium::{KeyPair, secretstream_baseline};
 
 use crate::measure::{Report, median};

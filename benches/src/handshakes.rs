@@ -4,9 +4,7 @@
 use std::time::Duration;
 
 use codeout_protocol::code::Code;
-use codeout_protocol::handshake::{
-    self, DaemonEphemeral, DeviceCredentials, DeviceEphemeral,
-};
+use codeout_protocol::handshake::{self, DaemonEphemeral, DeviceCredentials, DeviceEphemeral};
 use codeout_protocol::name::Name;
 use codeout_protocol::pairing::{self, DaemonPairing, DevicePairing};
 use codeout_protocol::sodium::{KeyPair, Token};

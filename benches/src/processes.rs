@@ -10,6 +10,7 @@ use codeout_daemon::control::Client;
 use codeout_device::{Connection, How, PairOutcome, PairRequest, Profile, Profiles, pair};
 use codeout_protocol::link::Link;
 use codeout_protocol::name::Name;
+use pty_process::blocking::Pty;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
@@ -150,14 +151,19 @@ impl Drop for Process {
 pub(crate) struct Daemon {
     process: Process,
     home: PathBuf,
+    _terminal: Pty,
 }
 
 impl Daemon {
     /// Starts it and waits until it answers.
     pub(crate) async fn start(world: &World, home: &Path) -> Daemon {
-        let mut command = world.daemon(home);
-        let process = Process::start(command.stdout(Stdio::null()));
-        let daemon = Daemon { process, home: home.to_owned() };
+        // With a terminal of its own, as any server and any shell has: Linux shares out its time
+        // by terminal. It also ends when nobody holds that any more.
+        let (terminal, its_end) = pty_process::blocking::open().expect("a pseudo-terminal");
+        let command = pty_process::blocking::Command::from(world.daemon(home));
+        let command = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let process = Process::of(command.spawn(its_end).expect("the daemon starts"));
+        let daemon = Daemon { process, home: home.to_owned(), _terminal: terminal };
         let start = Instant::now();
         while Client::connect(&home.join("daemon")).await.is_none() {
             assert!(start.elapsed() < PATIENCE, "the daemon does not answer");

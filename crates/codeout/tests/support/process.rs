@@ -1,0 +1,91 @@
+//! The daemon as a process of its own, to be killed.
+
+use std::path::Path;
+use std::process::{ExitStatus, Stdio};
+
+use codeout_daemon::OfferLimits;
+use codeout_daemon::control::Client;
+use codeout_protocol::code::Code;
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
+use tokio::process::{Child, Command};
+
+use super::PATIENCE;
+
+/// The program, with `home` as its directory and nothing of this environment's own settings.
+pub fn codeout(home: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_codeout"));
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("CODEOUT_") {
+            command.env_remove(name);
+        }
+    }
+    command.env("CODEOUT_HOME", home).env("SHELL", "/bin/sh").stdin(Stdio::null());
+    command.kill_on_drop(true);
+    command
+}
+
+/// A daemon in a process of its own, on a free port of loopback.
+pub struct DaemonProcess {
+    child: Child,
+    pub port: u16,
+}
+
+impl DaemonProcess {
+    pub async fn start(home: &Path) -> Self {
+        Self::start_with(home, |_| {}).await
+    }
+
+    /// Starts one whose command `change` has changed.
+    pub async fn start_with(home: &Path, change: impl FnOnce(&mut Command)) -> Self {
+        let mut command = codeout(home);
+        command.args(["--port", "0", "--bind", "127.0.0.1"]).stdout(Stdio::piped());
+        change(&mut command);
+        let mut child = command.spawn().unwrap();
+        let mut output = BufReader::new(child.stdout.take().unwrap());
+        let mut line = String::new();
+        let read = tokio::time::timeout(PATIENCE, output.read_line(&mut line));
+        read.await.expect("the daemon says nothing").unwrap();
+        let port = line.trim().rsplit(':').next().and_then(|port| port.parse().ok());
+        let port = port.unwrap_or_else(|| panic!("no port in {line:?}"));
+        // It must not wait for a reader.
+        tokio::spawn(async move {
+            let mut rest = Vec::new();
+            let _ = output.read_to_end(&mut rest).await;
+        });
+        DaemonProcess { child, port }
+    }
+
+    fn signal(&self, signal: Signal) {
+        let id = self.child.id().expect("it runs");
+        kill_process(Pid::from_raw(id.cast_signed()).unwrap(), signal).unwrap();
+    }
+
+    /// Sends SIGKILL, and returns at once.
+    pub fn kill_now(&self) {
+        self.signal(Signal::KILL);
+    }
+
+    /// Kills it, and waits for its end.
+    pub async fn kill(mut self) {
+        self.child.kill().await.unwrap();
+    }
+
+    /// Asks it to stop, and waits for its end.
+    pub async fn terminate(mut self) -> ExitStatus {
+        self.signal(Signal::TERM);
+        let ended = tokio::time::timeout(PATIENCE, self.child.wait()).await;
+        ended.expect("the daemon does not stop").unwrap()
+    }
+}
+
+/// The control socket of the daemon that runs in `home`.
+pub async fn control(home: &Path) -> Client {
+    Client::connect(&home.join("daemon")).await.expect("a daemon runs")
+}
+
+/// A fresh offer of the daemon that runs in `home`.
+pub async fn offer(home: &Path) -> Code {
+    let offer = control(home).await.offer(OfferLimits::default()).await.unwrap();
+    offer.offer.code.parse().unwrap()
+}
