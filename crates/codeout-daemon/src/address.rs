@@ -75,9 +75,7 @@ pub fn candidates(interfaces: &[Interface], bind: IpAddr, port: u16) -> Vec<Cand
         }
     }
     found.sort_by_key(|(rank, _)| *rank); // stable: else in the system's order
-    let reachable = found
-        .into_iter()
-        .filter_map(|(_, ip)| candidate(ip, kind(ip), port));
+    let reachable = found.into_iter().filter_map(|(_, ip)| candidate(ip, kind(ip), port));
     let own = candidate(Ipv4Addr::LOCALHOST.into(), Kind::Loopback, port);
     reachable.chain(own).collect()
 }
@@ -158,9 +156,7 @@ fn rank(interface: &str, ip: IpAddr) -> Option<Rank> {
     if interface.starts_with("utun") && !tailnet {
         return None;
     }
-    let virtual_name = !["en", "eth", "wl"]
-        .iter()
-        .any(|prefix| interface.starts_with(prefix));
+    let virtual_name = !["en", "eth", "wl"].iter().any(|prefix| interface.starts_with(prefix));
     Some(match range {
         Range::Tailnet4 | Range::Tailnet6 => Rank::Tailnet(range),
         Range::Private192 | Range::Private10 | Range::Private172 => Rank::Lan4(virtual_name, range),

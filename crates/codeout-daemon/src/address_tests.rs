@@ -5,11 +5,7 @@ use super::*;
 const PORT: u16 = 8400;
 
 fn up(name: &str, address: &str) -> Interface {
-    Interface {
-        name: name.to_owned(),
-        address: address.parse().unwrap(),
-        up: true,
-    }
+    Interface { name: name.to_owned(), address: address.parse().unwrap(), up: true }
 }
 
 /// The candidates as text, for addresses given as `eth0 192.168.1.5`.
@@ -20,10 +16,7 @@ fn listed(interfaces: &[&str], bind: &str) -> Vec<String> {
         .map(|(name, address)| up(name, address))
         .collect();
     let found = candidates(&interfaces, bind.parse().unwrap(), PORT);
-    found
-        .iter()
-        .map(|found| format!("{:?} {}", found.kind, found.address))
-        .collect()
+    found.iter().map(|found| format!("{:?} {}", found.kind, found.address)).collect()
 }
 
 const LOCALHOST: &str = "Loopback http://localhost:8400";
@@ -61,10 +54,7 @@ fn the_best_for_a_phone_comes_first() {
         LOCALHOST,
     ];
     assert_eq!(listed(&laptop, "::"), all);
-    assert_eq!(
-        listed(&laptop, "::ffff:0.0.0.0"),
-        listed(&laptop, "0.0.0.0")
-    );
+    assert_eq!(listed(&laptop, "::ffff:0.0.0.0"), listed(&laptop, "0.0.0.0"));
     let only4: Vec<_> = all.into_iter().filter(|text| !text.contains('[')).collect();
     assert_eq!(listed(&laptop, "0.0.0.0"), only4);
 }
@@ -157,15 +147,8 @@ fn a_container_offers_its_only_address() {
 
 #[test]
 fn tailscale_on_macos_is_found() {
-    let found = listed(
-        &["utun2 fe80::5", "utun4 100.90.1.2", "en0 192.168.1.3"],
-        "::",
-    );
-    let expected = [
-        "Tailnet http://100.90.1.2:8400",
-        "Lan http://192.168.1.3:8400",
-        LOCALHOST,
-    ];
+    let found = listed(&["utun2 fe80::5", "utun4 100.90.1.2", "en0 192.168.1.3"], "::");
+    let expected = ["Tailnet http://100.90.1.2:8400", "Lan http://192.168.1.3:8400", LOCALHOST];
     assert_eq!(found, expected);
 }
 
@@ -173,21 +156,13 @@ fn tailscale_on_macos_is_found() {
 fn bridges_that_are_the_lan_stay() {
     for name in ["br0", "bridge0", "bridge1", "bond0", "vlan5", "zt0", "ppp0"] {
         let line = format!("{name} 192.168.1.3");
-        assert_eq!(
-            listed(&[&line], "::"),
-            ["Lan http://192.168.1.3:8400", LOCALHOST]
-        );
+        assert_eq!(listed(&[&line], "::"), ["Lan http://192.168.1.3:8400", LOCALHOST]);
     }
 }
 
 #[test]
 fn a_specific_bind_is_the_only_candidate() {
-    let machine = [
-        "lo 127.0.0.1",
-        "docker0 172.17.0.1",
-        "eth0 192.168.1.20",
-        "ts0 100.64.1.1",
-    ];
+    let machine = ["lo 127.0.0.1", "docker0 172.17.0.1", "eth0 192.168.1.20", "ts0 100.64.1.1"];
     for (bind, expected) in [
         ("127.0.0.1", LOCALHOST),
         ("::1", LOCALHOST),
@@ -210,10 +185,7 @@ fn what_is_down_or_listed_twice_is_left_out() {
     down.up = false;
     let twice = [down, up("wlan0", "10.0.0.9"), up("wlan0:1", "10.0.0.9")];
     let found = candidates(&twice, Ipv4Addr::UNSPECIFIED.into(), PORT);
-    let found: Vec<_> = found
-        .iter()
-        .map(|found| found.address.to_string())
-        .collect();
+    let found: Vec<_> = found.iter().map(|found| found.address.to_string()).collect();
     assert_eq!(found, ["http://10.0.0.9:8400", "http://localhost:8400"]);
 }
 
@@ -232,11 +204,7 @@ fn the_port_is_named_even_where_it_is_the_schemes() {
 #[test]
 fn the_system_tells_its_interfaces() {
     let found = interfaces().unwrap();
-    assert!(
-        found
-            .iter()
-            .any(|interface| interface.address.is_loopback() && interface.up)
-    );
+    assert!(found.iter().any(|interface| interface.address.is_loopback() && interface.up));
 }
 
 proptest! {

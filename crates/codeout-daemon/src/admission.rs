@@ -69,6 +69,11 @@ impl Door<'_> {
         }
     }
 
+    /// Waits until the device is gone, or sends what it must not send now.
+    async fn left(&mut self) {
+        while let Some(Ok(Message::Ping(_) | Message::Pong(_))) = self.socket.recv().await {}
+    }
+
     async fn send(&mut self, message: Vec<u8>) -> Result<(), Ended> {
         // What follows a question to the daemon's user comes later than the deadline.
         let deadline = self.deadline.max(Instant::now() + HANDSHAKE_TIME);
@@ -200,7 +205,7 @@ async fn pair(
         }
         proved.refuse(why)
     };
-    let device = match settle(shared, source, offer, &proved).await {
+    let device = match settle(door, shared, source, offer, &proved).await {
         Ok(device) => device,
         Err(Settled::Refused(why)) => {
             door.send(refuse(proved, why)).await?;
@@ -241,6 +246,7 @@ enum Settled {
 ///
 /// Only a daemon that stops drops this half-way; the offer is gone with it.
 async fn settle(
+    door: &mut Door<'_>,
     shared: &Arc<Shared>,
     source: IpAddr,
     offer: OfferNumber,
@@ -248,7 +254,14 @@ async fn settle(
 ) -> Result<Device, Settled> {
     let limits = shared.offers().claim(shared.now(), offer).map_err(Settled::Refused)?;
     if shared.config.confirm {
-        confirm(shared, source, offer, proved).await.map_err(Settled::Refused)?;
+        tokio::select! {
+            answer = confirm(shared, source, offer, proved) => answer.map_err(Settled::Refused)?,
+            // Nobody waits for the answer: the same device may come again with the same code.
+            () = door.left() => {
+                shared.offers().give_back(offer);
+                return Err(Settled::Failed);
+            }
+        }
     }
     let now = shared.unix();
     let limits = Limits {

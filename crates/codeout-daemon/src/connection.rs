@@ -45,7 +45,9 @@ pub(crate) async fn serve<P>(
     stream_below: SharedStream,
     unproven: P,
 ) {
-    let Some(admitted) = admission::admit(&mut socket, &shared, source).await else { return };
+    let Some(admitted) = admission::admit(&mut socket, &shared, source).await else {
+        return stream_below.let_go(&mut socket).await;
+    };
     drop(unproven);
     let Admitted { device, channel, mut presence } = admitted;
     shared.note_seen(device.id);
@@ -72,15 +74,16 @@ pub(crate) async fn serve<P>(
         reason = presence.ended() => Some(reason),
         reason = connection.run() => reason,
     };
-    let Connection { device, pumps, sessions, .. } = connection;
+    let Connection { device, pumps, sessions, mut stream, .. } = connection;
     drop((pumps, sessions));
     if let Some(reason) = reason {
         let closing = FromDaemon::Event(message::Event::Closing { reason });
-        if !matches!(tokio::time::timeout(LAST_WORD, outbox.finish(&closing)).await, Ok(Ok(()))) {
-            stream_below.cut();
+        match tokio::time::timeout(LAST_WORD, outbox.finish(&closing)).await {
+            Ok(Ok(())) => stream_below.let_go(&mut stream).await,
+            _ => stream_below.cut(),
         }
     }
-    drop((outbox, stream_below));
+    drop((outbox, stream, stream_below));
     drop(presence);
     shared.note_seen(device.id);
     shared.emit(Event::Disconnected { device });

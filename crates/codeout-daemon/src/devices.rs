@@ -114,16 +114,10 @@ impl Devices {
         UnsafeFile::check(&path, &metadata).map_err(DevicesError::Unsafe)?;
         if metadata.len() == 0 {
             // SQLite would fill it; it was never published empty.
-            return Err(DevicesError::Corrupt {
-                path,
-                reason: "it is empty".to_owned(),
-            });
+            return Err(DevicesError::Corrupt { path, reason: "it is empty".to_owned() });
         }
         let connection = connect(&path)?;
-        let devices = Devices {
-            path,
-            connection: Mutex::new(connection),
-        };
+        let devices = Devices { path, connection: Mutex::new(connection) };
         wipe_log(&devices.lock()); // a crash may have come between a change and this
         Ok(devices)
     }
@@ -144,9 +138,7 @@ impl Devices {
         self.write(|transaction| {
             let devices = all(transaction)?;
             if let Some(known) = devices.iter().find(|device| device.key == *key) {
-                return Ok(Err(DevicesError::KeyTaken {
-                    name: known.name.clone(),
-                }));
+                return Ok(Err(DevicesError::KeyTaken { name: known.name.clone() }));
             }
             let wanted = proposed.map_or("device", Name::as_str);
             let device = Device {
@@ -156,10 +148,7 @@ impl Devices {
                 paired_at: storable(now),
                 last_seen: None,
                 unfinished: true,
-                limits: Limits {
-                    expires_at: limits.expires_at.map(storable),
-                    ..limits
-                },
+                limits: Limits { expires_at: limits.expires_at.map(storable), ..limits },
             };
             transaction.execute(
                 "INSERT INTO device (id, key, psk, name, paired_at, unfinished, watch_only,
@@ -259,18 +248,13 @@ impl Devices {
         let devices = self.list()?;
         let text = text.trim();
         let wanted = folded(text);
-        if let Some(device) = devices
-            .iter()
-            .find(|device| folded(device.name.as_str()) == wanted)
-        {
+        if let Some(device) = devices.iter().find(|device| folded(device.name.as_str()) == wanted) {
             return Ok(device.clone());
         }
         // An id in full is its own only match: ids are of one length, and no two are alike.
         let prefix = DeviceId::normalized(text).filter(|prefix| prefix.len() >= 2);
         let is_meant = |device: &&Device| {
-            prefix
-                .as_ref()
-                .is_some_and(|prefix| device.id.as_str().starts_with(prefix))
+            prefix.as_ref().is_some_and(|prefix| device.id.as_str().starts_with(prefix))
         };
         let mut candidates: Vec<_> = devices.iter().filter(is_meant).cloned().collect();
         match (candidates.pop(), candidates.is_empty()) {
@@ -321,17 +305,13 @@ impl Devices {
 
     fn lock(&self) -> MutexGuard<'_, Connection> {
         // A thread that panicked rolled its transaction back.
-        self.connection
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl fmt::Debug for Devices {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Devices")
-            .field("path", &self.path)
-            .finish_non_exhaustive()
+        f.debug_struct("Devices").field("path", &self.path).finish_non_exhaustive()
     }
 }
 
@@ -367,9 +347,7 @@ fn fresh_id(devices: &[Device]) -> DeviceId {
 fn unique_name(wanted: &str, others: &[Device]) -> Name {
     let is_taken = |name: &Name| {
         let name = folded(name.as_str());
-        others
-            .iter()
-            .any(|other| folded(other.name.as_str()) == name || other.id.as_str() == name)
+        others.iter().any(|other| folded(other.name.as_str()) == name || other.id.as_str() == name)
     };
     let first = std::iter::once(String::new());
     let mut suffixes = first.chain((2u64..).map(|number| format!("-{number}")));
@@ -396,16 +374,9 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
 /// Makes an empty list at `path`, unless something is there by then.
 fn create(path: &Path) -> Result<()> {
     let create_error = |error: io::Error| match error.kind() {
-        io::ErrorKind::StorageFull => DevicesError::Full {
-            path: path.to_owned(),
-        },
-        io::ErrorKind::ReadOnlyFilesystem => DevicesError::ReadOnly {
-            path: path.to_owned(),
-        },
-        _ => DevicesError::Open {
-            path: path.to_owned(),
-            reason: error.to_string(),
-        },
+        io::ErrorKind::StorageFull => DevicesError::Full { path: path.to_owned() },
+        io::ErrorKind::ReadOnlyFilesystem => DevicesError::ReadOnly { path: path.to_owned() },
+        _ => DevicesError::Open { path: path.to_owned(), reason: error.to_string() },
     };
     let (draft, _) = Draft::create(path).map_err(create_error)?;
     let fill = || {
@@ -443,14 +414,9 @@ fn connect(path: &Path) -> Result<Connection> {
         newer if newer > VERSION => return Err(DevicesError::Newer { path: path() }),
         _ => return Err(DevicesError::NotDevices { path: path() }),
     }
-    let corrupt = |reason| DevicesError::Corrupt {
-        path: path(),
-        reason,
-    };
+    let corrupt = |reason| DevicesError::Corrupt { path: path(), reason };
     let verdict = "PRAGMA integrity_check(1)";
-    let verdict: String = connection
-        .query_row(verdict, [], |row| row.get(0))
-        .map_err(failed)?;
+    let verdict: String = connection.query_row(verdict, [], |row| row.get(0)).map_err(failed)?;
     if verdict != "ok" {
         return Err(corrupt(verdict));
     }
@@ -462,10 +428,7 @@ fn connect(path: &Path) -> Result<Connection> {
         .map_err(failed)?;
     if mode != "wal" {
         let reason = format!("its file system does not allow a write-ahead log ({mode})");
-        return Err(DevicesError::Failed {
-            path: path(),
-            reason,
-        });
+        return Err(DevicesError::Failed { path: path(), reason });
     }
     for (pragma, value) in [
         ("synchronous", "FULL"),
@@ -474,9 +437,7 @@ fn connect(path: &Path) -> Result<Connection> {
         ("fullfsync", "ON"),
         ("checkpoint_fullfsync", "ON"),
     ] {
-        connection
-            .pragma_update(None, pragma, value)
-            .map_err(failed)?;
+        connection.pragma_update(None, pragma, value).map_err(failed)?;
     }
     // Now, rather than when a device connects, and with the tables' own errors.
     match all(&connection) {
@@ -499,41 +460,25 @@ fn open_existing(path: &Path) -> rusqlite::Result<Connection> {
 
 fn all(connection: &Connection) -> rusqlite::Result<Vec<Device>> {
     let sql = format!("SELECT {COLUMNS} FROM device ORDER BY turn");
-    connection
-        .prepare_cached(&sql)?
-        .query_map([], device)?
-        .collect()
+    connection.prepare_cached(&sql)?.query_map([], device)?.collect()
 }
 
 /// The device in a row with [`COLUMNS`].
 fn device(row: &Row<'_>) -> rusqlite::Result<Device> {
     Ok(Device {
-        id: text(row, "id", |text| {
-            text.parse()
-                .ok()
-                .filter(|id: &DeviceId| id.as_str() == text)
-        })?,
+        id: text(row, "id", |text| text.parse().ok().filter(|id: &DeviceId| id.as_str() == text))?,
         key: PublicKey(bytes(row, "key")?),
-        name: text(row, "name", |text| {
-            Name::clean(text).filter(|name| name.as_str() == text)
-        })?,
+        name: text(row, "name", |text| Name::clean(text).filter(|name| name.as_str() == text))?,
         paired_at: time(row, "paired_at")?.ok_or_else(|| unreadable("paired_at"))?,
         last_seen: time(row, "last_seen")?,
         unfinished: row.get("unfinished")?,
-        limits: Limits {
-            watch_only: row.get("watch_only")?,
-            expires_at: time(row, "expires_at")?,
-        },
+        limits: Limits { watch_only: row.get("watch_only")?, expires_at: time(row, "expires_at")? },
     })
 }
 
 fn psk(row: &Row<'_>) -> rusqlite::Result<Psk> {
     // Straight from SQLite's memory: there is no copy to wipe.
-    let psk = row
-        .get_ref("psk")?
-        .as_blob()
-        .ok()
-        .and_then(|psk| psk.try_into().ok());
+    let psk = row.get_ref("psk")?.as_blob().ok().and_then(|psk| psk.try_into().ok());
     psk.map(Psk::from_bytes).ok_or_else(|| unreadable("psk"))
 }
 
@@ -542,26 +487,17 @@ fn text<T>(
     column: &str,
     read: impl FnOnce(&str) -> Option<T>,
 ) -> rusqlite::Result<T> {
-    row.get_ref(column)?
-        .as_str()
-        .ok()
-        .and_then(read)
-        .ok_or_else(|| unreadable(column))
+    row.get_ref(column)?.as_str().ok().and_then(read).ok_or_else(|| unreadable(column))
 }
 
 fn bytes(row: &Row<'_>, column: &str) -> rusqlite::Result<[u8; 32]> {
-    let blob = row
-        .get_ref(column)?
-        .as_blob()
-        .ok()
-        .and_then(|blob| blob.try_into().ok());
+    let blob = row.get_ref(column)?.as_blob().ok().and_then(|blob| blob.try_into().ok());
     blob.ok_or_else(|| unreadable(column))
 }
 
 fn time(row: &Row<'_>, column: &str) -> rusqlite::Result<Option<u64>> {
     let time: Option<i64> = row.get(column)?;
-    time.map(|time| time.try_into().map_err(|_| unreadable(column)))
-        .transpose()
+    time.map(|time| time.try_into().map_err(|_| unreadable(column))).transpose()
 }
 
 fn unreadable(column: &str) -> rusqlite::Error {

@@ -27,15 +27,7 @@ pub(super) fn fresh() -> (TempDir, Devices) {
 pub(super) fn pair(devices: &Devices, number: u8, proposed: &str) -> Device {
     let proposed = Name::clean(proposed);
     let limits = Limits::default();
-    devices
-        .insert(
-            &key(number),
-            &Psk::random(),
-            proposed.as_ref(),
-            limits,
-            1000,
-        )
-        .unwrap()
+    devices.insert(&key(number), &Psk::random(), proposed.as_ref(), limits, 1000).unwrap()
 }
 
 /// The files as a crash would leave them at this moment, in a directory of their own.
@@ -51,31 +43,19 @@ pub(super) fn crash(home: &TempDir) -> TempDir {
 }
 
 pub(super) fn contains(haystack: &[u8], needle: &[u8]) -> bool {
-    haystack
-        .windows(needle.len())
-        .any(|window| window == needle)
+    haystack.windows(needle.len()).any(|window| window == needle)
 }
 
 fn names(devices: &Devices) -> Vec<String> {
-    devices
-        .list()
-        .unwrap()
-        .iter()
-        .map(|device| device.name.to_string())
-        .collect()
+    devices.list().unwrap().iter().map(|device| device.name.to_string()).collect()
 }
 
 #[test]
 fn keeps_all_of_a_device_and_gives_it_back() {
     let (home, devices) = fresh();
     let psk = Psk::random();
-    let limits = Limits {
-        watch_only: true,
-        expires_at: Some(2000),
-    };
-    let paired = devices
-        .insert(&key(1), &psk, Some(&name("Pixel 9")), limits, 1000)
-        .unwrap();
+    let limits = Limits { watch_only: true, expires_at: Some(2000) };
+    let paired = devices.insert(&key(1), &psk, Some(&name("Pixel 9")), limits, 1000).unwrap();
     let expected = Device {
         id: paired.id,
         key: key(1),
@@ -91,11 +71,7 @@ fn keeps_all_of_a_device_and_gives_it_back() {
     drop(devices);
 
     let devices = Devices::open(&list_in(&home)).unwrap();
-    let expected = Device {
-        last_seen: Some(1500),
-        unfinished: false,
-        ..expected
-    };
+    let expected = Device { last_seen: Some(1500), unfinished: false, ..expected };
     let (found, found_psk) = devices.find(&key(1)).unwrap().unwrap();
     assert_eq!(found, expected);
     assert_eq!(found_psk.expose(), psk.expose());
@@ -162,10 +138,7 @@ fn names_are_unique_whatever_their_case() {
 fn a_suffix_that_grows_still_fits() {
     let (_home, devices) = fresh();
     let long = "x".repeat(64);
-    let last = (0..12)
-        .map(|number| pair(&devices, number, &long).name)
-        .last()
-        .unwrap();
+    let last = (0..12).map(|number| pair(&devices, number, &long).name).last().unwrap();
     assert_eq!(last.as_str(), format!("{}-12", "x".repeat(61)));
 }
 
@@ -187,13 +160,7 @@ fn renaming_keeps_names_unique() {
     let (_home, devices) = fresh();
     let phone = pair(&devices, 1, "phone");
     let tablet = pair(&devices, 2, "tablet");
-    let renamed = |id, wanted| {
-        devices
-            .rename(id, &name(wanted))
-            .unwrap()
-            .unwrap()
-            .to_string()
-    };
+    let renamed = |id, wanted| devices.rename(id, &name(wanted)).unwrap().unwrap().to_string();
     assert_eq!(renamed(tablet.id, "Phone"), "Phone-2");
     assert_eq!(renamed(tablet.id, "phone-2"), "phone-2");
     assert_eq!(renamed(phone.id, "PHONE"), "PHONE");
@@ -206,25 +173,15 @@ fn only_old_unfinished_devices_are_purged() {
     let (_home, devices) = fresh();
     let insert = |number, now| {
         let psk = Psk::random();
-        devices
-            .insert(&key(number), &psk, None, Limits::default(), now)
-            .unwrap()
+        devices.insert(&key(number), &psk, None, Limits::default(), now).unwrap()
     };
     let old = insert(1, 99);
     let excepted = insert(2, 99);
     let finished = insert(3, 99);
     let young = insert(4, 100);
     devices.finish(finished.id).unwrap();
-    assert_eq!(
-        devices.purge_unfinished(100, &[excepted.id]).unwrap(),
-        [old]
-    );
-    let left: Vec<_> = devices
-        .list()
-        .unwrap()
-        .iter()
-        .map(|device| device.id)
-        .collect();
+    assert_eq!(devices.purge_unfinished(100, &[excepted.id]).unwrap(), [old]);
+    let left: Vec<_> = devices.list().unwrap().iter().map(|device| device.id).collect();
     assert_eq!(left, [excepted.id, finished.id, young.id]);
     assert_eq!(devices.purge_unfinished(100, &[excepted.id]).unwrap(), []);
 }
@@ -233,9 +190,7 @@ fn only_old_unfinished_devices_are_purged() {
 fn the_order_is_that_of_pairing_whatever_the_clock_did() {
     let (_home, devices) = fresh();
     for (number, now) in [(1, 500), (2, 100), (3, 300)] {
-        devices
-            .insert(&key(number), &Psk::random(), None, Limits::default(), now)
-            .unwrap();
+        devices.insert(&key(number), &Psk::random(), None, Limits::default(), now).unwrap();
     }
     assert_eq!(names(&devices), ["device", "device-2", "device-3"]);
 }
@@ -243,23 +198,12 @@ fn the_order_is_that_of_pairing_whatever_the_clock_did() {
 #[test]
 fn times_beyond_sqlite_are_kept_as_the_last_it_has() {
     let (_home, devices) = fresh();
-    let limits = Limits {
-        watch_only: false,
-        expires_at: Some(u64::MAX),
-    };
-    let paired = devices
-        .insert(&key(1), &Psk::random(), None, limits, u64::MAX)
-        .unwrap();
+    let limits = Limits { watch_only: false, expires_at: Some(u64::MAX) };
+    let paired = devices.insert(&key(1), &Psk::random(), None, limits, u64::MAX).unwrap();
     assert_eq!(paired.limits.expires_at, Some(i64::MAX as u64));
     devices.seen(paired.id, u64::MAX).unwrap();
     let kept = devices.get(paired.id).unwrap().unwrap();
-    assert_eq!(
-        kept,
-        Device {
-            last_seen: Some(i64::MAX as u64),
-            ..paired
-        }
-    );
+    assert_eq!(kept, Device { last_seen: Some(i64::MAX as u64), ..paired });
 }
 
 #[test]
@@ -268,20 +212,10 @@ fn select_finds_by_name_then_id_then_start_of_id() {
     let phone = pair(&devices, 1, "Müllers Phone");
     let tablet = pair(&devices, 2, "tablet");
     let id = phone.id.to_string();
-    for text in [
-        "Müllers Phone",
-        "müllers phone",
-        "  MÜLLERS PHONE ",
-        &id,
-        &id.to_uppercase(),
-    ] {
+    for text in ["Müllers Phone", "müllers phone", "  MÜLLERS PHONE ", &id, &id.to_uppercase()] {
         assert_eq!(devices.select(text).unwrap(), phone, "{text:?}");
     }
-    let shared = id
-        .bytes()
-        .zip(tablet.id.to_string().bytes())
-        .take_while(|(a, b)| a == b)
-        .count();
+    let shared = id.bytes().zip(tablet.id.to_string().bytes()).take_while(|(a, b)| a == b).count();
     for length in (shared + 1).max(2)..=DeviceId::LENGTH {
         assert_eq!(devices.select(&id[..length]).unwrap(), phone);
     }
@@ -289,15 +223,7 @@ fn select_finds_by_name_then_id_then_start_of_id() {
     devices.rename(tablet.id, &name(&id[..4])).unwrap();
     assert_eq!(devices.select(&id[..4]).unwrap().id, tablet.id);
 
-    for text in [
-        "",
-        "phone",
-        &id[..1],
-        &format!("{id}0"),
-        "\u{1b}[2J",
-        "u",
-        "uu",
-    ] {
+    for text in ["", "phone", &id[..1], &format!("{id}0"), "\u{1b}[2J", "u", "uu"] {
         match devices.select(text) {
             Err(SelectError::NotFound { known }) => {
                 assert_eq!(known, [phone.name.clone(), name(&id[..4])]);
@@ -314,10 +240,7 @@ fn select_names_all_that_may_be_meant() {
     for (number, id) in ids.iter().enumerate() {
         let paired = pair(&devices, number as u8, "");
         let sql = "UPDATE device SET id = ?2 WHERE id = ?1";
-        devices
-            .lock()
-            .execute(sql, [paired.id.as_str(), id])
-            .unwrap();
+        devices.lock().execute(sql, [paired.id.as_str(), id]).unwrap();
     }
     for prefix in ["k7", "K7Q", "k7qm"] {
         match devices.select(prefix) {
@@ -343,15 +266,7 @@ fn an_id_is_read_as_it_is_printed() {
     let id = "01abcdef".parse::<DeviceId>().unwrap();
     assert_eq!("OiABCDEF".parse(), Ok(id));
     assert_eq!("olabcdef".parse(), Ok(id));
-    for text in [
-        "",
-        "01abcde",
-        "01abcdef0",
-        "01abcdeu",
-        "01abcde ",
-        "01abc-ef",
-        "01abcdé",
-    ] {
+    for text in ["", "01abcde", "01abcdef0", "01abcdeu", "01abcde ", "01abc-ef", "01abcdé"] {
         assert_eq!(text.parse::<DeviceId>(), Err(DeviceIdError), "{text:?}");
     }
 }
@@ -360,14 +275,9 @@ fn an_id_is_read_as_it_is_printed() {
 fn debug_shows_no_secret() {
     let (_home, devices) = fresh();
     let psk = Psk::from_bytes(&[0xa5; 32]);
-    devices
-        .insert(&key(1), &psk, None, Limits::default(), 1)
-        .unwrap();
+    devices.insert(&key(1), &psk, None, Limits::default(), 1).unwrap();
     let shown = format!("{:?} {:?}", devices, devices.find(&key(1)).unwrap());
-    assert!(
-        !shown.contains("165") && !shown.to_lowercase().contains("a5a5"),
-        "{shown}"
-    );
+    assert!(!shown.contains("165") && !shown.to_lowercase().contains("a5a5"), "{shown}");
 }
 
 #[test]
@@ -395,13 +305,7 @@ fn may_be_shared_by_threads() {
     let expected: Vec<_> = (2..=8).map(|number| format!("phone-{number}")).collect();
     assert_eq!(names[0], "phone");
     assert_eq!(names[1..], expected);
-    assert!(
-        devices
-            .list()
-            .unwrap()
-            .iter()
-            .all(|device| !device.unfinished)
-    );
+    assert!(devices.list().unwrap().iter().all(|device| !device.unfinished));
 }
 
 #[test]
@@ -415,31 +319,21 @@ fn all_files_are_closed_to_others() {
         assert_eq!(mode(&beside(&path, suffix)), 0o600, "{suffix}");
     }
     assert_eq!(mode(path.parent().unwrap()), 0o700);
-    assert_eq!(
-        fs::read_dir(path.parent().unwrap()).unwrap().count(),
-        3,
-        "no draft is left"
-    );
+    assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 3, "no draft is left");
 }
 
 #[test]
 fn writes_are_synced_and_removed_secrets_zeroed() {
     let (_home, devices) = fresh();
     let connection = devices.lock();
-    for (pragma, value) in [
-        ("synchronous", "2"),
-        ("secure_delete", "1"),
-        ("fullfsync", "1"),
-        ("busy_timeout", "5000"),
-    ] {
-        let found: i64 = connection
-            .pragma_query_value(None, pragma, |row| row.get(0))
-            .unwrap();
+    for (pragma, value) in
+        [("synchronous", "2"), ("secure_delete", "1"), ("fullfsync", "1"), ("busy_timeout", "5000")]
+    {
+        let found: i64 = connection.pragma_query_value(None, pragma, |row| row.get(0)).unwrap();
         assert_eq!(found.to_string(), value, "{pragma}");
     }
-    let mode: String = connection
-        .pragma_query_value(None, "journal_mode", |row| row.get(0))
-        .unwrap();
+    let mode: String =
+        connection.pragma_query_value(None, "journal_mode", |row| row.get(0)).unwrap();
     assert_eq!(mode, "wal");
 }
 
@@ -447,23 +341,13 @@ fn writes_are_synced_and_removed_secrets_zeroed() {
 fn a_crash_between_removal_and_wiping_leaves_no_secret() {
     let (home, devices) = fresh();
     let psk = Psk::random();
-    devices
-        .insert(&key(1), &psk, None, Limits::default(), 1)
-        .unwrap();
-    devices
-        .write(|transaction| transaction.execute("DELETE FROM device", []))
-        .unwrap();
+    devices.insert(&key(1), &psk, None, Limits::default(), 1).unwrap();
+    devices.write(|transaction| transaction.execute("DELETE FROM device", [])).unwrap();
     let left = crash(&home);
     let path = list_in(&left);
-    assert!(contains(
-        &fs::read(beside(&path, "-wal")).unwrap(),
-        psk.expose()
-    ));
+    assert!(contains(&fs::read(beside(&path, "-wal")).unwrap(), psk.expose()));
     let _devices = Devices::open(&path).unwrap();
-    assert!(!contains(
-        &fs::read(beside(&path, "-wal")).unwrap(),
-        psk.expose()
-    ));
+    assert!(!contains(&fs::read(beside(&path, "-wal")).unwrap(), psk.expose()));
     assert!(!contains(&fs::read(&path).unwrap(), psk.expose()));
 }
 
@@ -474,9 +358,7 @@ fn a_reader_elsewhere_neither_stops_nor_delays_a_revoke() {
     let mut other = Connection::open(list_in(&home)).unwrap();
     let reading = other.transaction().unwrap();
     let count = |connection: &Connection| -> i64 {
-        connection
-            .query_row("SELECT count(*) FROM device", [], |row| row.get(0))
-            .unwrap()
+        connection.query_row("SELECT count(*) FROM device", [], |row| row.get(0)).unwrap()
     };
     assert_eq!(count(&reading), 1);
     let start = std::time::Instant::now();

@@ -46,9 +46,7 @@ impl UnsafeFile {
             Self::check_owner(path, metadata.uid(), user)?;
             Self::check_mode(path, metadata.mode() & 0o7777)
         } else {
-            Err(UnsafeFile::NotAFile {
-                path: path.to_owned(),
-            })
+            Err(UnsafeFile::NotAFile { path: path.to_owned() })
         }
     }
 
@@ -56,11 +54,7 @@ impl UnsafeFile {
         if owner == user {
             return Ok(());
         }
-        Err(UnsafeFile::Foreign {
-            path: path.to_owned(),
-            owner,
-            user,
-        })
+        Err(UnsafeFile::Foreign { path: path.to_owned(), owner, user })
     }
 
     fn check_mode(path: &Path, mode: u32) -> Result<(), UnsafeFile> {
@@ -69,11 +63,7 @@ impl UnsafeFile {
         }
         let quoted = path.display().to_string().replace('\'', r"'\''");
         let command = format!("chmod 600 '{quoted}'");
-        Err(UnsafeFile::Exposed {
-            path: path.to_owned(),
-            mode,
-            command,
-        })
+        Err(UnsafeFile::Exposed { path: path.to_owned(), mode, command })
     }
 }
 
@@ -107,16 +97,8 @@ impl Draft {
         draft.push(name);
         draft.push(format!(".{:016x}.new", u64::from_le_bytes(random)));
         let path = directory.join(draft);
-        let file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&path)?;
-        let draft = Draft {
-            path,
-            target: target.to_owned(),
-            directory: directory.to_owned(),
-        };
+        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
+        let draft = Draft { path, target: target.to_owned(), directory: directory.to_owned() };
         Ok((draft, file))
     }
 

@@ -36,11 +36,7 @@ fn a_draft_never_takes_another_files_place() {
     }
     assert_eq!(fs::read(&there).unwrap(), b"mine");
     assert!(!home.path().join("missing").exists());
-    assert_eq!(
-        fs::read_dir(home.path()).unwrap().count(),
-        2,
-        "the drafts are gone"
-    );
+    assert_eq!(fs::read_dir(home.path()).unwrap().count(), 2, "the drafts are gone");
 }
 
 #[test]
@@ -69,18 +65,10 @@ fn only_a_file_that_is_closed_to_others_is_safe() {
     for mode in [0o640, 0o604, 0o620, 0o602, 0o610, 0o601, 0o777] {
         let command = r"chmod 600 '/home/o'\''neil/key'".to_owned();
         let path = path.to_owned();
-        let exposed = UnsafeFile::Exposed {
-            path: path.clone(),
-            mode,
-            command,
-        };
+        let exposed = UnsafeFile::Exposed { path: path.clone(), mode, command };
         assert_eq!(UnsafeFile::check_mode(&path, mode), Err(exposed));
     }
     assert_eq!(UnsafeFile::check_owner(path, 7, 7), Ok(()));
-    let foreign = UnsafeFile::Foreign {
-        path: path.to_owned(),
-        owner: 0,
-        user: 7,
-    };
+    let foreign = UnsafeFile::Foreign { path: path.to_owned(), owner: 0, user: 7 };
     assert_eq!(UnsafeFile::check_owner(path, 0, 7), Err(foreign));
 }

@@ -86,10 +86,7 @@ impl Identity {
     /// Whatever is at `path` and is not a whole key file of this user's that nobody else may
     /// open is left as it is, and named.
     pub fn load_or_create(path: &Path) -> Result<(KeyPair, Origin), IdentityError> {
-        let create_error = |reason| IdentityError::Create {
-            path: path.to_owned(),
-            reason,
-        };
+        let create_error = |reason| IdentityError::Create { path: path.to_owned(), reason };
         match load(path) {
             Err(IdentityError::Read { reason, .. }) if reason.kind() == io::ErrorKind::NotFound => {
             }
@@ -106,10 +103,7 @@ impl Identity {
 }
 
 fn load(path: &Path) -> Result<KeyPair, IdentityError> {
-    let read_error = |reason| IdentityError::Read {
-        path: path.to_owned(),
-        reason,
-    };
+    let read_error = |reason| IdentityError::Read { path: path.to_owned(), reason };
     let mut file = OpenOptions::new()
         .read(true)
         // A pipe would otherwise wait for its writer.
@@ -133,10 +127,7 @@ fn load(path: &Path) -> Result<KeyPair, IdentityError> {
 }
 
 fn parse(path: &Path, line: &[u8]) -> Result<KeyPair, IdentityError> {
-    let damaged = |defect| IdentityError::Damaged {
-        path: path.to_owned(),
-        defect,
-    };
+    let damaged = |defect| IdentityError::Damaged { path: path.to_owned(), defect };
     if line.is_empty() {
         return Err(damaged("it is empty"));
     }
@@ -144,16 +135,12 @@ fn parse(path: &Path, line: &[u8]) -> Result<KeyPair, IdentityError> {
         return Err(damaged("it is cut short"));
     }
     let Some(rest) = line.strip_prefix(HEADER) else {
-        let version = line
-            .strip_prefix(FAMILY)
-            .and_then(|rest| rest.split(|b| *b == b' ').next());
+        let version = line.strip_prefix(FAMILY).and_then(|rest| rest.split(|b| *b == b' ').next());
         let newer = version.is_some_and(|version| {
             !matches!(version, b"" | b"1") && version.iter().all(u8::is_ascii_digit)
         });
         return Err(if newer {
-            IdentityError::Newer {
-                path: path.to_owned(),
-            }
+            IdentityError::Newer { path: path.to_owned() }
         } else {
             damaged("it is not a codeout key")
         });
@@ -175,10 +162,7 @@ fn parse(path: &Path, line: &[u8]) -> Result<KeyPair, IdentityError> {
 fn create(path: &Path, secret: &SecretKey) -> io::Result<bool> {
     let mut line = Zeroizing::new([b'\n'; LENGTH]);
     line[..HEADER.len()].copy_from_slice(HEADER);
-    for (pair, byte) in line[HEADER.len()..]
-        .chunks_exact_mut(2)
-        .zip(secret.expose())
-    {
+    for (pair, byte) in line[HEADER.len()..].chunks_exact_mut(2).zip(secret.expose()) {
         pair[0] = hex_digit(byte >> 4);
         pair[1] = hex_digit(byte & 15);
     }
@@ -188,11 +172,7 @@ fn create(path: &Path, secret: &SecretKey) -> io::Result<bool> {
 }
 
 fn hex_digit(value: u8) -> u8 {
-    if value < 10 {
-        b'0' + value
-    } else {
-        b'a' + value - 10
-    }
+    if value < 10 { b'0' + value } else { b'a' + value - 10 }
 }
 
 fn hex_value(digit: u8) -> Option<u8> {

@@ -17,10 +17,7 @@ fn written(directory: &Path, bytes: &[u8]) -> PathBuf {
 
 fn refused(path: &Path) -> IdentityError {
     let error = Identity::load_or_create(path).unwrap_err();
-    assert!(
-        error.to_string().contains(path.to_str().unwrap()),
-        "{error}"
-    );
+    assert!(error.to_string().contains(path.to_str().unwrap()), "{error}");
     error
 }
 
@@ -30,10 +27,7 @@ fn makes_a_key_once_and_reads_it_ever_after() {
     let path = home.path().join("state/identity");
     let (made, origin) = Identity::load_or_create(&path).unwrap();
     assert_eq!(origin, Origin::Created);
-    assert_eq!(
-        fs::metadata(&path).unwrap().permissions().mode() & 0o7777,
-        0o600
-    );
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o7777, 0o600);
     let bytes = fs::read(&path).unwrap();
     for _ in 0..2 {
         let (read, origin) = Identity::load_or_create(&path).unwrap();
@@ -92,18 +86,9 @@ fn says_what_the_damage_is() {
     for (text, defect) in [
         (String::new(), "it is empty"),
         ("codeout-ide".to_owned(), "it is cut short"),
-        (
-            format!("codeout-identity-1 {}", &key[..40]),
-            "it is cut short",
-        ),
-        (
-            "-----BEGIN OPENSSH PRIVATE KEY-----".to_owned(),
-            "it is not a codeout key",
-        ),
-        (
-            format!("codeout-identity-1 {key}\n\n"),
-            "it does not end where it should",
-        ),
+        (format!("codeout-identity-1 {}", &key[..40]), "it is cut short"),
+        ("-----BEGIN OPENSSH PRIVATE KEY-----".to_owned(), "it is not a codeout key"),
+        (format!("codeout-identity-1 {key}\n\n"), "it does not end where it should"),
         (
             format!("codeout-identity-1 {}\n", "xy".repeat(32)),
             "its key is not 64 lower-case hexadecimal digits",
@@ -119,10 +104,7 @@ fn says_what_the_damage_is() {
 #[test]
 fn a_later_format_is_left_alone() {
     let home = tempfile::tempdir().unwrap();
-    for text in [
-        "codeout-identity-2 whatever\n",
-        "codeout-identity-10 whatever\n",
-    ] {
+    for text in ["codeout-identity-2 whatever\n", "codeout-identity-10 whatever\n"] {
         let path = written(home.path(), text.as_bytes());
         assert!(matches!(refused(&path), IdentityError::Newer { .. }));
         assert_eq!(fs::read_to_string(&path).unwrap(), text);
@@ -136,27 +118,14 @@ fn a_file_that_others_may_open_is_refused_with_the_remedy() {
     Identity::load_or_create(&path).unwrap();
     for mode in [0o640, 0o604, 0o660, 0o644] {
         fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
-        let IdentityError::Unsafe(UnsafeFile::Exposed {
-            mode: found,
-            command,
-            ..
-        }) = refused(&path)
+        let IdentityError::Unsafe(UnsafeFile::Exposed { mode: found, command, .. }) =
+            refused(&path)
         else {
             panic!("mode {mode:o}")
         };
         assert_eq!(found, mode);
-        assert_eq!(
-            fs::metadata(&path).unwrap().permissions().mode() & 0o7777,
-            mode
-        );
-        assert!(
-            Command::new("sh")
-                .arg("-c")
-                .arg(command)
-                .status()
-                .unwrap()
-                .success()
-        );
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o7777, mode);
+        assert!(Command::new("sh").arg("-c").arg(command).status().unwrap().success());
         Identity::load_or_create(&path).unwrap();
     }
 }
@@ -165,19 +134,10 @@ fn a_file_that_others_may_open_is_refused_with_the_remedy() {
 fn what_is_no_file_is_refused() {
     let home = tempfile::tempdir().unwrap();
     let pipe = home.path().join("pipe");
-    assert!(
-        Command::new("mkfifo")
-            .arg(&pipe)
-            .status()
-            .unwrap()
-            .success()
-    );
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
     for path in [home.path(), &pipe] {
         let error = refused(path);
-        assert!(
-            matches!(error, IdentityError::Unsafe(UnsafeFile::NotAFile { .. })),
-            "{error}"
-        );
+        assert!(matches!(error, IdentityError::Unsafe(UnsafeFile::NotAFile { .. })), "{error}");
     }
 
     let nowhere = home.path().join("nowhere");
@@ -190,10 +150,7 @@ fn what_is_no_file_is_refused() {
     assert!(matches!(refused(&circle), IdentityError::Read { .. }));
 
     let file = written(home.path(), b"mine");
-    assert!(matches!(
-        refused(&file.join("identity")),
-        IdentityError::Read { .. }
-    ));
+    assert!(matches!(refused(&file.join("identity")), IdentityError::Read { .. }));
     assert_eq!(fs::read(&file).unwrap(), b"mine");
 }
 
@@ -219,19 +176,10 @@ fn all_who_come_at_once_get_one_key() {
                 Identity::load_or_create(&path).unwrap()
             };
             let threads: Vec<_> = (0..8).map(|_| scope.spawn(load)).collect();
-            threads
-                .into_iter()
-                .map(|thread| thread.join().unwrap())
-                .collect()
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
         });
-        assert!(
-            results
-                .iter()
-                .all(|(pair, _)| pair.public == results[0].0.public)
-        );
-        let created = results
-            .iter()
-            .filter(|(_, origin)| *origin == Origin::Created);
+        assert!(results.iter().all(|(pair, _)| pair.public == results[0].0.public));
+        let created = results.iter().filter(|(_, origin)| *origin == Origin::Created);
         assert_eq!(created.count(), 1);
         assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
     }

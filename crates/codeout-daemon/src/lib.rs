@@ -70,12 +70,15 @@ pub use state::OfferLink;
 use config::Paths;
 use devices::{Device, DeviceId, Devices, DevicesError};
 use fingerprint::OwnFingerprint;
-use identity::{Identity, IdentityError, Origin};
+use identity::{Identity, IdentityError};
 use lock::{Lock, LockError};
 use state::Shared;
 
 /// How often the daemon looks at what time has changed.
 const HOUSEKEEPING: Duration = Duration::from_secs(1);
+/// How often, and how long apart, a starting daemon tries to get its lock.
+const LOCK_TRIES: u32 = 20;
+const LOCK_PAUSE: Duration = Duration::from_millis(50);
 /// How long a stopping daemon waits for its connections.
 const STOPPING: Duration = Duration::from_secs(2);
 
@@ -85,7 +88,6 @@ const STOPPING: Duration = Duration::from_secs(2);
 pub struct Daemon {
     shared: Arc<Shared>,
     fingerprint: OwnFingerprint,
-    origin: Origin,
     stop: watch::Sender<bool>,
     tasks: JoinSet<()>,
     socket: PathBuf,
@@ -155,16 +157,14 @@ impl Daemon {
     /// [`OpenError`] names what is in the way.
     pub async fn open(config: Config) -> Result<Daemon, OpenError> {
         let paths = Paths::new(&config.home);
-        let lock = Lock::take(&paths)?;
-        let (identity, origin) = identity(&paths)?;
+        let lock = take_lock(&paths).await?;
+        let identity = identity(&paths)?;
         let devices = Devices::open(&paths.devices())?;
         let listener = listen(&config)?;
         let port = listener.local_addr().map_err(|error| listen_error(&config, error))?.port();
         let socket = paths.socket();
-        let control = control::bind(&socket).map_err(|reason| OpenError::Control {
-            path: socket.clone(),
-            reason,
-        })?;
+        let control = control::bind(&socket)
+            .map_err(|reason| OpenError::Control { path: socket.clone(), reason })?;
 
         let fingerprint = OwnFingerprint::of(identity.public);
         let shared = Arc::new(Shared::new(config, port, identity, devices));
@@ -174,12 +174,7 @@ impl Daemon {
         let for_control = fingerprint.clone();
         tasks.spawn(control::serve(control, Arc::clone(&shared), for_control, stopped.clone()));
         tasks.spawn(keep_house(Arc::clone(&shared), stopped));
-        Ok(Daemon { shared, fingerprint, origin, stop, tasks, socket, _lock: lock })
-    }
-
-    /// Whether the daemon's key was made just now.
-    pub fn origin(&self) -> Origin {
-        self.origin
+        Ok(Daemon { shared, fingerprint, stop, tasks, socket, _lock: lock })
     }
 
     /// The port that it listens on.
@@ -267,12 +262,28 @@ impl Daemon {
     }
 }
 
-/// The daemon's key; made only where there is no list of devices that know another.
-fn identity(paths: &Paths) -> Result<(KeyPair, Origin), IdentityError> {
-    if files::exists(&paths.devices()).unwrap_or(true) {
-        return Identity::load(&paths.identity()).map(|pair| (pair, Origin::Loaded));
+/// Takes the daemon's lock. A command that looks at the files of a daemon at rest holds it for a
+/// moment; a daemon that runs answers on its socket.
+async fn take_lock(paths: &Paths) -> Result<Lock, LockError> {
+    for _ in 0..LOCK_TRIES {
+        match Lock::take(paths) {
+            Err(LockError::Held)
+                if tokio::net::UnixStream::connect(paths.socket()).await.is_err() =>
+            {
+                tokio::time::sleep(LOCK_PAUSE).await;
+            }
+            taken => return taken,
+        }
     }
-    Identity::load_or_create(&paths.identity())
+    Lock::take(paths)
+}
+
+/// The daemon's key; made only where there is no list of devices that know another.
+fn identity(paths: &Paths) -> Result<KeyPair, IdentityError> {
+    if files::exists(&paths.devices()).unwrap_or(true) {
+        return Identity::load(&paths.identity());
+    }
+    Identity::load_or_create(&paths.identity()).map(|(pair, _)| pair)
 }
 
 impl Drop for Daemon {

@@ -49,10 +49,7 @@ fn prepare(home: &Path) -> Result<(), String> {
         return Err("it belongs to another user".to_owned());
     }
     if metadata.mode() & 0o077 != 0 {
-        return Err(format!(
-            "other users may look into it: run `chmod 700 {}`",
-            home.display()
-        ));
+        return Err(format!("other users may look into it: run `chmod 700 {}`", home.display()));
     }
     Ok(())
 }

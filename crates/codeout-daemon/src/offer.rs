@@ -52,6 +52,8 @@ pub struct OfferView {
     pub code: Code,
     /// How long it can still be used; zero when it has expired.
     pub expires_in: Duration,
+    /// How long ago it expired; zero while it can be used.
+    pub expired_for: Duration,
     /// Whether a device has used it.
     pub spent: bool,
 }
@@ -171,6 +173,7 @@ impl Offer {
             number: self.number,
             code: self.code.clone(),
             expires_in: self.expires_at.saturating_sub(now),
+            expired_for: now.saturating_sub(self.expires_at),
             spent: self.state != State::Open,
         }
     }
@@ -235,10 +238,7 @@ mod tests {
     fn a_session_identifier_is_admitted_once() {
         let (mut offers, number) = opened();
         assert_eq!(offers.begin(Duration::ZERO, HOME, [1; 16]).unwrap().0, number);
-        assert_eq!(
-            offers.begin(Duration::ZERO, HOME, [1; 16]).unwrap_err(),
-            Alert::Malformed
-        );
+        assert_eq!(offers.begin(Duration::ZERO, HOME, [1; 16]).unwrap_err(), Alert::Malformed);
         assert!(offers.begin(Duration::ZERO, HOME, [2; 16]).is_ok());
     }
 

@@ -97,8 +97,7 @@ impl Registry {
 
     /// The devices that are connected.
     pub(crate) fn connected(&self) -> Vec<DeviceId> {
-        let mut devices: Vec<_> =
-            self.lock().entries.values().map(|entry| entry.device).collect();
+        let mut devices: Vec<_> = self.lock().entries.values().map(|entry| entry.device).collect();
         devices.sort_unstable();
         devices.dedup();
         devices

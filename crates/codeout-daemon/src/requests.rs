@@ -3,9 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use codeout_protocol::message::{
-    self, Answer, ErrorCode, OfferEntry, Request, RequestError,
-};
+use codeout_protocol::message::{self, Answer, ErrorCode, OfferEntry, Request, RequestError};
 use codeout_protocol::name::Name;
 
 use crate::devices::{Device, DeviceId};

@@ -98,7 +98,8 @@ pub(crate) async fn serve(
 
 /// Says that there are too many, without waiting for whoever asks.
 fn turn_away(stream: &TcpStream) {
-    let answer = b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+    let answer =
+        b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
     let _ = stream.try_write(answer);
 }
 

@@ -6,9 +6,13 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use futures_util::{Stream, StreamExt};
 use rustix::net::sockopt::set_socket_linger;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+
+/// How long a stream that ended well is still listened to.
+const PARTING: Duration = Duration::from_millis(40);
 
 /// One descriptor, two owners: a second descriptor for each connection would halve how many
 /// there can be.
@@ -25,6 +29,17 @@ impl SharedStream {
         let reset = set_socket_linger(&*self.0, Some(Duration::ZERO));
         let ended = rustix::net::shutdown(&*self.0, rustix::net::Shutdown::Both);
         tracing::debug!(?reset, ?ended, "cut a stream");
+    }
+
+    /// Ends a stream whose last word was written, so that the other side can read it: whatever
+    /// it still sends is taken and dropped for a moment. To close with bytes unread would reset
+    /// the stream, and take the last word along.
+    pub(crate) async fn let_go<M>(&self, messages: &mut (impl Stream<Item = M> + Unpin)) {
+        if rustix::net::shutdown(&*self.0, rustix::net::Shutdown::Write).is_err() {
+            return;
+        }
+        let drained = async { while messages.next().await.is_some() {} };
+        let _ = tokio::time::timeout(PARTING, drained).await;
     }
 }
 
@@ -68,6 +83,8 @@ impl AsyncWrite for SharedStream {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(rustix::net::shutdown(&*self.0, rustix::net::Shutdown::Write).map_err(Into::into))
+        Poll::Ready(
+            rustix::net::shutdown(&*self.0, rustix::net::Shutdown::Write).map_err(Into::into),
+        )
     }
 }

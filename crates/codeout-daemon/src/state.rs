@@ -54,6 +54,19 @@ pub struct OfferLink {
     pub kind: Option<Kind>,
 }
 
+/// A question that waits for its answer; dropping it withdraws it.
+struct Question<'a> {
+    shared: &'a Shared,
+    request: u64,
+}
+
+impl Drop for Question<'_> {
+    fn drop(&mut self) {
+        self.shared.decisions().open.remove(&self.request);
+        self.shared.emit(Event::ConfirmationOver { request: self.request });
+    }
+}
+
 impl OfferLink {
     /// The kind as a word: `tailnet`, `lan`, `public`, `loopback`, `advertised`.
     pub fn kind_word(&self) -> &'static str {
@@ -176,18 +189,12 @@ impl Shared {
 
     /// The links of an offer, the one most likely to be reached first.
     pub(crate) fn links(&self, code: &Code) -> Vec<OfferLink> {
-        let link = |address| Link {
-            address,
-            code: code.clone(),
-            daemon_key: self.identity.public,
-        };
+        let link = |address| Link { address, code: code.clone(), daemon_key: self.identity.public };
         if let Some(address) = &self.config.advertise {
             return vec![OfferLink { link: link(address.clone()), kind: None }];
         }
-        let with_kind = |Candidate { address, kind }| OfferLink {
-            link: link(address),
-            kind: Some(kind),
-        };
+        let with_kind =
+            |Candidate { address, kind }| OfferLink { link: link(address), kind: Some(kind) };
         self.candidates().into_iter().map(with_kind).collect()
     }
 
@@ -255,7 +262,11 @@ impl Shared {
 
     /// Asks the daemon's user whether a device may be paired; false when nobody answers within
     /// `patience`.
-    pub(crate) async fn ask(&self, question: impl FnOnce(u64) -> Event, patience: Duration) -> bool {
+    pub(crate) async fn ask(
+        &self,
+        question: impl FnOnce(u64) -> Event,
+        patience: Duration,
+    ) -> bool {
         let (answer, answered) = oneshot::channel();
         let request = {
             let mut decisions = self.decisions();
@@ -264,11 +275,9 @@ impl Shared {
             decisions.open.insert(request, answer);
             request
         };
+        let _open = Question { shared: self, request };
         self.emit(question(request));
-        let verdict = tokio::time::timeout(patience, answered).await;
-        self.decisions().open.remove(&request);
-        self.emit(Event::ConfirmationOver { request });
-        matches!(verdict, Ok(Ok(true)))
+        matches!(tokio::time::timeout(patience, answered).await, Ok(Ok(true)))
     }
 
     /// Answers a question. False when nobody waits for this answer any more.
@@ -304,9 +313,8 @@ impl Shared {
             }
         }
         let before = now.saturating_sub(LIFETIME.as_secs());
-        let purged = self
-            .store(move |devices| devices.purge_unfinished(before, &connected))
-            .await?;
+        let purged =
+            self.store(move |devices| devices.purge_unfinished(before, &connected)).await?;
         for device in purged {
             // It may have connected in this very moment.
             self.registry.close(&device.id, ClosingReason::Expired).await;

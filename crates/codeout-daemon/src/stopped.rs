@@ -1,7 +1,7 @@
 //! What a daemon's user may do while the daemon does not run: look at its allow-list, change
 //! it, and see its fingerprint.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use codeout_protocol::message::DeviceEntry;
 use codeout_protocol::name::Name;
@@ -9,8 +9,8 @@ use codeout_protocol::sodium::PublicKey;
 
 use crate::config::Paths;
 use crate::control::{ControlError, select_error, store_error};
-use crate::devices::{Device, Devices};
-use crate::identity::Identity;
+use crate::devices::{Device, Devices, DevicesError};
+use crate::identity::{Identity, IdentityError};
 use crate::lock::{Lock, LockError};
 
 /// The files of a daemon that does not run, kept from starting as long as this lives.
@@ -30,9 +30,20 @@ pub enum StoppedError {
     /// No daemon has ever run here.
     #[error("no daemon has run here yet")]
     Never,
-    /// The files are in no state to be used.
-    #[error("{0}")]
-    Broken(String),
+    /// The directory cannot be used.
+    #[error("cannot use {}: {reason}", .path.display())]
+    Home {
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// The key file.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    /// The allow-list.
+    #[error(transparent)]
+    Devices(#[from] DevicesError),
 }
 
 impl Stopped {
@@ -45,15 +56,12 @@ impl Stopped {
         if !paths.identity().exists() && !paths.devices().exists() {
             return Err(StoppedError::Never);
         }
-        let broken = |error: &dyn std::error::Error| StoppedError::Broken(error.to_string());
         let lock = Lock::take(&paths).map_err(|error| match error {
             LockError::Held => StoppedError::Running,
-            LockError::Home { path, reason } => {
-                StoppedError::Broken(format!("cannot use {}: {reason}", path.display()))
-            }
+            LockError::Home { path, reason } => StoppedError::Home { path, reason },
         })?;
-        let identity = Identity::load(&paths.identity()).map_err(|e| broken(&e))?;
-        let devices = Devices::open(&paths.devices()).map_err(|e| broken(&e))?;
+        let identity = Identity::load(&paths.identity())?;
+        let devices = Devices::open(&paths.devices())?;
         Ok(Stopped { devices, key: identity.public, _lock: lock })
     }
 

@@ -54,8 +54,8 @@ pub(crate) struct DaemonArgs {
     pub(crate) bind: Option<IpAddr>,
 
     /// Address that the QR names, such as that of an https proxy [default: the best found]
-    #[arg(long, env = "CODEOUT_ADVERTISE", value_name = "URL", value_parser = Address::from_typed)]
-    pub(crate) advertise: Option<Address>,
+    #[arg(long, env = "CODEOUT_ADVERTISE", value_name = "URL")]
+    pub(crate) advertise: Option<String>,
 
     /// Name of this computer on its devices [default: the host name]
     #[arg(long, env = "CODEOUT_NAME", value_parser = parse_name)]

@@ -3,9 +3,8 @@
 use std::io::{IsTerminal, Read, Write};
 use std::sync::Arc;
 
-use rustix::termios::{
-    LocalModes, OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr,
-};
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
 use crate::ui;
@@ -53,11 +52,8 @@ impl Console {
     /// Takes the terminal, if there is one. From then on every key is this console's.
     pub(crate) fn open() -> Self {
         let keys = Self::is_possible().then(KeyMode::enter).flatten();
-        let terminal = keys.map(|keys| Terminal {
-            _keys: keys,
-            pressed: read_keys(),
-            living: String::new(),
-        });
+        let terminal =
+            keys.map(|keys| Terminal { _keys: keys, pressed: read_keys(), living: String::new() });
         Console { terminal }
     }
 
@@ -155,4 +151,30 @@ fn read_keys() -> mpsc::UnboundedReceiver<u8> {
         }
     });
     receiver
+}
+
+/// The signals that ask a process to end.
+pub(crate) struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    pub(crate) fn new() -> std::io::Result<Self> {
+        Ok(Signals {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    /// Waits for one of them; its number.
+    pub(crate) async fn any(&mut self) -> u8 {
+        tokio::select! {
+            _ = self.interrupt.recv() => 2,
+            _ = self.terminate.recv() => 15,
+            _ = self.hangup.recv() => 1,
+        }
+    }
 }

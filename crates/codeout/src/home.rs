@@ -46,7 +46,7 @@ pub(crate) fn machine_name() -> Name {
 /// The user's shell, or `/bin/sh`.
 pub(crate) fn shell() -> PathBuf {
     let named = std::env::var_os("SHELL").map(PathBuf::from);
-    named.filter(|shell| shell.is_absolute() && shell.is_file()).unwrap_or_else(|| {
-        Path::new("/bin/sh").to_owned()
-    })
+    named
+        .filter(|shell| shell.is_absolute() && shell.is_file())
+        .unwrap_or_else(|| Path::new("/bin/sh").to_owned())
 }

@@ -35,7 +35,7 @@ impl OfferPage<'_> {
             Some(lines) => console.picture(&lines),
             None => {
                 self.plain(console);
-                console.line("  this terminal is too small for the QR: enlarge it and press n");
+                console.line("  this terminal is too small for the QR: enlarge it and press a");
                 self.link_line(console);
             }
         }

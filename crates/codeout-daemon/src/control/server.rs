@@ -57,7 +57,9 @@ pub(crate) async fn serve(
         }
         let (shared, fingerprint) = (Arc::clone(&shared), fingerprint.clone());
         tokio::spawn(async move {
-            if let Err(error) = (Visit { stream: BufReader::new(stream), shared, fingerprint }).run().await {
+            if let Err(error) =
+                (Visit { stream: BufReader::new(stream), shared, fingerprint }).run().await
+            {
                 tracing::debug!(%error, "the other end of the control socket went away");
             }
         });
@@ -160,7 +162,9 @@ impl Visit {
         let events = self.shared.events();
         let (number, offer) = requests::offer(&self.shared, limits);
         let kinds = match offer.code.parse() {
-            Ok(code) => self.shared.links(&code).iter().map(|link| link.kind_word().to_owned()).collect(),
+            Ok(code) => {
+                self.shared.links(&code).iter().map(|link| link.kind_word().to_owned()).collect()
+            }
             Err(_) => Vec::new(),
         };
         let fingerprint = self.fingerprint.text().await;
@@ -183,23 +187,27 @@ async fn offer_end(
     mut events: broadcast::Receiver<Event>,
 ) -> OfferEnd {
     let mut look = tokio::time::interval(LOOK_AGAIN);
+    let mut over = 0;
     loop {
         tokio::select! {
+            // What was told comes before what is seen: a spent offer's event is on its way.
+            biased;
             event = events.recv() => match event {
                 Ok(Event::Paired { device, offer, .. }) if offer == number => {
                     return OfferEnd::Paired(device.entry());
                 }
                 Ok(Event::Declined { offer }) if offer == number => return OfferEnd::Declined,
-                _ => {}
+                _ => continue,
             },
             _ = look.tick() => {}
         }
-        // What an event told is looked at first: a spent offer's event is on its way.
-        let view = shared.offers().view(shared.now());
-        match view {
+        match shared.offers().view(shared.now()) {
             Some(view) if view.number != number => return OfferEnd::Replaced,
-            Some(view) if view.expires_in.is_zero() && !view.spent => return OfferEnd::Expired,
+            Some(view) if view.expires_in.is_zero() => over += 1,
             _ => {}
+        }
+        if over == 2 {
+            return OfferEnd::Expired;
         }
     }
 }

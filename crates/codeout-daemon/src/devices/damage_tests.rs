@@ -13,10 +13,7 @@ use super::*;
 fn refused(path: &Path) -> DevicesError {
     let before = fs::read(path).ok();
     let error = Devices::open(path).unwrap_err();
-    assert!(
-        error.to_string().contains(path.to_str().unwrap()),
-        "{error}"
-    );
+    assert!(error.to_string().contains(path.to_str().unwrap()), "{error}");
     assert_eq!(fs::read(path).ok(), before, "{error}");
     error
 }
@@ -47,16 +44,11 @@ fn written(home: &TempDir, bytes: &[u8]) -> PathBuf {
 fn a_truncated_list_is_refused() {
     let home = tempfile::tempdir().unwrap();
     let whole = whole();
-    let cuts = (0..whole.len())
-        .step_by(512)
-        .chain([1, 15, 16, 17, 99, 100, whole.len() - 1]);
+    let cuts = (0..whole.len()).step_by(512).chain([1, 15, 16, 17, 99, 100, whole.len() - 1]);
     for cut in cuts {
         let path = written(&home, &whole[..cut]);
         let error = refused(&path);
-        let named = matches!(
-            error,
-            DevicesError::Corrupt { .. } | DevicesError::NotDevices { .. }
-        );
+        let named = matches!(error, DevicesError::Corrupt { .. } | DevicesError::NotDevices { .. });
         assert!(named, "{cut}: {error:?}");
     }
     let empty = refused(&written(&home, b""));
@@ -68,9 +60,7 @@ fn a_truncated_list_is_refused() {
 #[test]
 fn what_is_something_else_is_refused() {
     let home = tempfile::tempdir().unwrap();
-    let garbage: Vec<u8> = (0..20_000u32)
-        .map(|number| (number * 7 + number / 251) as u8)
-        .collect();
+    let garbage: Vec<u8> = (0..20_000u32).map(|number| (number * 7 + number / 251) as u8).collect();
     for bytes in [&garbage[..], b"{}", &[0; 8192], b"SQLite format 3\0"] {
         let path = written(&home, bytes);
         assert!(matches!(refused(&path), DevicesError::NotDevices { .. }));
@@ -83,12 +73,8 @@ fn another_programs_database_is_refused() {
         let home = tempfile::tempdir().unwrap();
         let path = written(&home, b"");
         let other = Connection::open(&path).unwrap();
-        other
-            .execute_batch("CREATE TABLE mine (a); INSERT INTO mine VALUES (1)")
-            .unwrap();
-        other
-            .pragma_update(None, "application_id", application)
-            .unwrap();
+        other.execute_batch("CREATE TABLE mine (a); INSERT INTO mine VALUES (1)").unwrap();
+        other.pragma_update(None, "application_id", application).unwrap();
         other.pragma_update(None, "user_version", version).unwrap();
         drop(other);
         assert!(matches!(refused(&path), DevicesError::NotDevices { .. }));
@@ -101,9 +87,7 @@ fn another_programs_log_is_left_too() {
     let path = written(&home, b"");
     let other = Connection::open(&path).unwrap();
     other.pragma_update(None, "journal_mode", "WAL").unwrap();
-    other
-        .execute_batch("CREATE TABLE mine (a); INSERT INTO mine VALUES (1)")
-        .unwrap();
+    other.execute_batch("CREATE TABLE mine (a); INSERT INTO mine VALUES (1)").unwrap();
     let left = crash(&home);
     let path = list_in(&left);
     fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
@@ -140,15 +124,9 @@ fn rows_that_make_no_sense_are_refused() {
     ] {
         let home = tempfile::tempdir().unwrap();
         let path = written(&home, &whole());
-        Connection::open(&path)
-            .unwrap()
-            .execute_batch(damage)
-            .unwrap();
+        Connection::open(&path).unwrap().execute_batch(damage).unwrap();
         let error = refused(&path);
-        assert!(
-            matches!(error, DevicesError::Corrupt { .. }),
-            "{damage}: {error:?}"
-        );
+        assert!(matches!(error, DevicesError::Corrupt { .. }), "{damage}: {error:?}");
     }
 }
 
@@ -186,20 +164,14 @@ fn a_list_that_others_may_open_is_refused() {
     let named = matches!(&error,
         DevicesError::Unsafe(UnsafeFile::Exposed { command: found, .. }) if *found == command);
     assert!(named, "{error:?}");
-    assert_eq!(
-        fs::metadata(&path).unwrap().permissions().mode() & 0o777,
-        0o644
-    );
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o644);
 }
 
 #[test]
 fn paths_that_cannot_be_a_list_are_refused() {
     let home = tempfile::tempdir().unwrap();
     let not_a_file = refused(home.path());
-    assert!(matches!(
-        not_a_file,
-        DevicesError::Unsafe(UnsafeFile::NotAFile { .. })
-    ));
+    assert!(matches!(not_a_file, DevicesError::Unsafe(UnsafeFile::NotAFile { .. })));
 
     let file = home.path().join("file");
     fs::write(&file, b"mine").unwrap();
@@ -240,9 +212,7 @@ fn fails_as(home: &TempDir, devices: &Devices, expected: fn(&DevicesError) -> bo
     let id = before[0].id;
     let psk = Psk::random();
     let errors = [
-        devices
-            .insert(&key(200), &psk, None, Limits::default(), 1)
-            .map(|_| ()),
+        devices.insert(&key(200), &psk, None, Limits::default(), 1).map(|_| ()),
         devices.finish(id).map(|_| ()),
         devices.seen(id, 5).map(|_| ()),
         devices.rename(id, &name("other")).map(|_| ()),
@@ -252,10 +222,7 @@ fn fails_as(home: &TempDir, devices: &Devices, expected: fn(&DevicesError) -> bo
     for error in errors {
         let error = error.unwrap_err();
         assert!(expected(&error), "{error:?}");
-        assert!(
-            error.to_string().contains(list_in(home).to_str().unwrap()),
-            "{error}"
-        );
+        assert!(error.to_string().contains(list_in(home).to_str().unwrap()), "{error}");
     }
     assert_eq!(devices.list().unwrap(), before);
 }
@@ -267,9 +234,7 @@ fn a_locked_list_is_named_and_usable_afterwards() {
     devices.lock().busy_timeout(Duration::ZERO).unwrap();
     let other = Connection::open(list_in(&home)).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
-    fails_as(&home, &devices, |error| {
-        matches!(error, DevicesError::Busy { .. })
-    });
+    fails_as(&home, &devices, |error| matches!(error, DevicesError::Busy { .. }));
     other.execute_batch("ROLLBACK").unwrap();
     assert_eq!(pair(&devices, 2, "phone").name.as_str(), "phone-2");
 }
@@ -278,13 +243,8 @@ fn a_locked_list_is_named_and_usable_afterwards() {
 fn a_read_only_list_is_named() {
     let (home, devices) = fresh();
     pair(&devices, 1, "phone");
-    devices
-        .lock()
-        .pragma_update(None, "query_only", true)
-        .unwrap();
-    fails_as(&home, &devices, |error| {
-        matches!(error, DevicesError::ReadOnly { .. })
-    });
+    devices.lock().pragma_update(None, "query_only", true).unwrap();
+    fails_as(&home, &devices, |error| matches!(error, DevicesError::ReadOnly { .. }));
 }
 
 #[test]

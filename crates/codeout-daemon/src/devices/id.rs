@@ -36,10 +36,9 @@ impl DeviceId {
         let normal = |character: char| match character.to_ascii_lowercase() {
             'o' => Some('0'),
             'i' | 'l' => Some('1'),
-            other => Self::ALPHABET
-                .iter()
-                .any(|&known| char::from(known) == other)
-                .then_some(other),
+            other => {
+                Self::ALPHABET.iter().any(|&known| char::from(known) == other).then_some(other)
+            }
         };
         let id: String = text.chars().map(normal).collect::<Option<_>>()?;
         (id.len() <= Self::LENGTH).then_some(id)
@@ -51,11 +50,7 @@ impl FromStr for DeviceId {
 
     fn from_str(text: &str) -> Result<Self, DeviceIdError> {
         let characters = Self::normalized(text).ok_or(DeviceIdError)?;
-        characters
-            .into_bytes()
-            .try_into()
-            .map(DeviceId)
-            .map_err(|_| DeviceIdError)
+        characters.into_bytes().try_into().map(DeviceId).map_err(|_| DeviceIdError)
     }
 }
 

@@ -22,14 +22,7 @@ fn hex(key: &PublicKey) -> String {
 
 fn paired(devices: &Devices) -> Paired {
     let devices = devices.list().unwrap().into_iter();
-    devices
-        .map(|device| {
-            (
-                hex(&device.key),
-                (device.unfinished, device.name.to_string()),
-            )
-        })
-        .collect()
+    devices.map(|device| (hex(&device.key), (device.unfinished, device.name.to_string()))).collect()
 }
 
 fn apply(paired: &mut Paired, change: &str) {
@@ -67,9 +60,7 @@ fn change_until_killed(path: &Path) {
             "insert" => {
                 say(format!("will insert {} {name}\n", hex(&new)));
                 let psk = Psk::random();
-                devices
-                    .insert(&new, &psk, Some(&name), Limits::default(), turn)
-                    .is_ok()
+                devices.insert(&new, &psk, Some(&name), Limits::default(), turn).is_ok()
             }
             "revoke" => {
                 let id = oldest.unwrap().id;
@@ -81,10 +72,7 @@ fn change_until_killed(path: &Path) {
                 devices.finish(newest.unwrap().id).unwrap()
             }
             _ => {
-                say(format!(
-                    "will rename {} {name}\n",
-                    hex(&newest.unwrap().key)
-                ));
+                say(format!("will rename {} {name}\n", hex(&newest.unwrap().key)));
                 devices.rename(newest.unwrap().id, &name).unwrap() == Some(name)
             }
         };

@@ -10,21 +10,12 @@ use super::*;
 
 #[derive(Debug, Clone)]
 enum Step {
-    Insert {
-        key: u8,
-        psk: [u8; 32],
-        name: Option<usize>,
-        limits: (bool, Option<u32>),
-        now: u32,
-    },
+    Insert { key: u8, psk: [u8; 32], name: Option<usize>, limits: (bool, Option<u32>), now: u32 },
     Finish(Index),
     Seen(Index, u32),
     Rename(Index, usize),
     Revoke(Index),
-    Purge {
-        before: u32,
-        except: Vec<Index>,
-    },
+    Purge { before: u32, except: Vec<Index> },
     Reopen,
     Crash,
 }
@@ -33,11 +24,7 @@ enum Step {
 fn wanted(number: usize) -> Name {
     let long = "x".repeat(64);
     let wide = "é".repeat(32);
-    name(
-        [
-            "phone", "Phone", "PHONE-2", "phone-2", "device", "Gerät", "GERÄT", &long, &wide,
-        ][number],
-    )
+    name(["phone", "Phone", "PHONE-2", "phone-2", "device", "Gerät", "GERÄT", &long, &wide][number])
 }
 
 const NAMES: std::ops::Range<usize> = 0..9;
@@ -81,24 +68,15 @@ impl Model {
     /// The id of some device, or now and then of none.
     fn pick(&self, index: &Index) -> DeviceId {
         let at = index.index(self.devices.len() + 1);
-        self.devices
-            .values()
-            .nth(at)
-            .map_or("00000000".parse().unwrap(), |(device, _)| device.id)
+        self.devices.values().nth(at).map_or("00000000".parse().unwrap(), |(device, _)| device.id)
     }
 
     fn get(&mut self, id: DeviceId) -> Option<&mut Device> {
-        self.devices
-            .values_mut()
-            .map(|(device, _)| device)
-            .find(|device| device.id == id)
+        self.devices.values_mut().map(|(device, _)| device).find(|device| device.id == id)
     }
 
     fn remove(&mut self, goes: impl Fn(&Device) -> bool) -> Vec<Device> {
-        let gone: Vec<_> = self
-            .devices
-            .extract_if(.., |_, (device, _)| goes(device))
-            .collect();
+        let gone: Vec<_> = self.devices.extract_if(.., |_, (device, _)| goes(device)).collect();
         self.removed.extend(gone.iter().map(|(_, (_, psk))| *psk));
         gone.into_iter().map(|(_, (device, _))| device).collect()
     }
@@ -106,11 +84,7 @@ impl Model {
     /// Whether `given` is a right answer to the wish for `wanted` by a device with that id.
     fn check_name(&self, id: Option<DeviceId>, wanted: &Name, given: &Name) {
         let lower = |name: &Name| name.as_str().to_lowercase();
-        let others = || {
-            self.devices
-                .values()
-                .filter(|(device, _)| Some(device.id) != id)
-        };
+        let others = || self.devices.values().filter(|(device, _)| Some(device.id) != id);
         let is_free = |name: &Name| others().all(|(device, _)| lower(&device.name) != lower(name));
         assert!(is_free(given), "{given} is not unique");
         if is_free(wanted) {
@@ -135,18 +109,12 @@ fn run(steps: Vec<Step>) {
                 limits: (watch_only, expires_at),
                 now,
             } => {
-                let limits = Limits {
-                    watch_only,
-                    expires_at: expires_at.map(u64::from),
-                };
+                let limits = Limits { watch_only, expires_at: expires_at.map(u64::from) };
                 let proposed = proposed.map(wanted);
                 let secret = Psk::from_bytes(&psk);
                 let result =
                     devices.insert(&key(number), &secret, proposed.as_ref(), limits, now.into());
-                let known = model
-                    .devices
-                    .values()
-                    .find(|(device, _)| device.key == key(number));
+                let known = model.devices.values().find(|(device, _)| device.key == key(number));
                 if let Some((known, _)) = known {
                     let taken = matches!(&result,
                         Err(DevicesError::KeyTaken { name }) if *name == known.name);
@@ -177,9 +145,7 @@ fn run(steps: Vec<Step>) {
             }
             Step::Seen(index, now) => {
                 let id = model.pick(&index);
-                let known = model
-                    .get(id)
-                    .map(|device| device.last_seen = Some(now.into()));
+                let known = model.get(id).map(|device| device.last_seen = Some(now.into()));
                 assert_eq!(devices.seen(id, now.into()).unwrap(), known.is_some());
             }
             Step::Rename(index, name) => {
@@ -217,19 +183,12 @@ fn run(steps: Vec<Step>) {
                 devices = Devices::open(&list_in(&home)).unwrap();
             }
         }
-        let expected: Vec<_> = model
-            .devices
-            .values()
-            .map(|(device, _)| device.clone())
-            .collect();
+        let expected: Vec<_> = model.devices.values().map(|(device, _)| device.clone()).collect();
         assert_eq!(devices.list().unwrap(), expected);
         for number in KEYS {
             let found = devices.find(&key(number)).unwrap();
             let found = found.map(|(device, psk)| (device, *psk.expose()));
-            let expected = model
-                .devices
-                .values()
-                .find(|(device, _)| device.key == key(number));
+            let expected = model.devices.values().find(|(device, _)| device.key == key(number));
             assert_eq!(found.as_ref(), expected);
         }
         for device in expected {
@@ -237,16 +196,9 @@ fn run(steps: Vec<Step>) {
             assert_eq!(devices.select(device.name.as_str()).unwrap(), device);
         }
         let path = list_in(&home);
-        let files = [
-            fs::read(&path).unwrap(),
-            fs::read(beside(&path, "-wal")).unwrap(),
-        ]
-        .concat();
+        let files = [fs::read(&path).unwrap(), fs::read(beside(&path, "-wal")).unwrap()].concat();
         for psk in &model.removed {
-            assert!(
-                !contains(&files, psk),
-                "a removed secret is still in the file"
-            );
+            assert!(!contains(&files, psk), "a removed secret is still in the file");
         }
         for (_, psk) in model.devices.values() {
             assert!(contains(&files, psk), "the search for secrets finds none");

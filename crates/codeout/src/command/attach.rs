@@ -1,6 +1,5 @@
 //! `codeout attach`: a shell on a daemon's computer, in this terminal.
 
-use std::io;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -10,13 +9,13 @@ use codeout_device::{
 };
 use codeout_protocol::message::{ExitStatus, MAX_TERMINAL_SIDE};
 use tokio::runtime::Handle;
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Mutex, mpsc};
 
 use crate::cli::AttachArgs;
 use crate::command::daemons::profiles;
 use crate::command::device_words;
-use crate::console::terminal_size;
+use crate::console::{Signals, terminal_size};
 use crate::failure::Failure;
 use crate::home::Home;
 use crate::raw_terminal::RawTerminal;
@@ -114,58 +113,52 @@ async fn relay(
     is_terminal: bool,
     name: &str,
 ) -> Result<End, Failure> {
-    let mut resized = signal(SignalKind::window_change())?;
-    let mut ends = Ends::new()?;
+    let mut ends = Signals::new()?;
     let (left, mut leaving) = mpsc::channel(1);
     let for_keys = Arc::clone(&input);
     let runtime = Handle::current();
-    let mut screen = Screen::open();
     // Waits in the kernel for keys, and sends them from there: a key takes no detour.
     std::thread::spawn(move || read_keys(&runtime, &for_keys, is_terminal, &left));
+    // Leaving drops whatever the others wait for: a full terminal, a program that does not read.
+    tokio::select! {
+        Some(()) = leaving.recv() => Ok(End::Left),
+        signal = ends.any() => Ok(End::Signal(signal)),
+        end = show(&mut reader, connection, name) => end,
+        error = follow_size(&input) => Err(error),
+    }
+}
+
+/// Shows the session's output until it ends.
+async fn show(
+    reader: &mut SessionReader,
+    connection: &Connection,
+    name: &str,
+) -> Result<End, Failure> {
+    let screen = Screen::open();
     loop {
-        tokio::select! {
-            output = reader.read() => match output {
-                Some(SessionOutput::Bytes(bytes)) => screen.show(bytes).await?,
-                Some(SessionOutput::Ended(status)) => return Ok(End::Program(status)),
-                None => {
-                    let closed = connection.closed().await;
-                    return Ok(End::Failed(device_words::closed(closed, name)));
-                }
-            },
-            _ = resized.recv() => {
-                let (columns, rows) = size();
-                // A session that cannot be resized still works.
-                let _ = input.lock().await.resize(columns, rows).await;
+        match reader.read().await {
+            Some(SessionOutput::Bytes(bytes)) => screen.show(bytes).await?,
+            Some(SessionOutput::Ended(status)) => return Ok(End::Program(status)),
+            None => {
+                let closed = connection.closed().await;
+                return Ok(End::Failed(device_words::closed(closed, name)));
             }
-            Some(()) = leaving.recv() => return Ok(End::Left),
-            signal = ends.any() => return Ok(End::Signal(signal)),
         }
     }
 }
 
-struct Ends {
-    hangup: Signal,
-    interrupt: Signal,
-    terminate: Signal,
-}
-
-impl Ends {
-    fn new() -> io::Result<Self> {
-        Ok(Ends {
-            hangup: signal(SignalKind::hangup())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-        })
+/// Gives the session this terminal's size whenever it changes.
+async fn follow_size(input: &Mutex<SessionInput>) -> Failure {
+    let mut resized = match signal(SignalKind::window_change()) {
+        Ok(resized) => resized,
+        Err(error) => return error.into(),
+    };
+    while resized.recv().await.is_some() {
+        let (columns, rows) = size();
+        // A session that cannot be resized still works.
+        let _ = input.lock().await.resize(columns, rows).await;
     }
-
-    /// Waits for a signal that ends; its number.
-    async fn any(&mut self) -> u8 {
-        tokio::select! {
-            _ = self.hangup.recv() => 1,
-            _ = self.interrupt.recv() => 2,
-            _ = self.terminate.recv() => 15,
-        }
-    }
+    std::future::pending().await
 }
 
 fn read_keys(

@@ -90,7 +90,7 @@ pub(crate) fn forget(args: &ForgetArgs, home: &Home) -> Result<(), Failure> {
     ui::say(format!("forgotten. this machine can no longer connect to {}.", forgotten.name));
     ui::note(format!(
         "  the daemon still lists it: revoke it there with `codeout devices revoke {}`",
-        forgotten.device_name
+        ui::quoted(forgotten.device_name.as_str())
     ));
     Ok(())
 }

@@ -5,6 +5,7 @@ use codeout_protocol::error::Refusal;
 use codeout_protocol::message::ClosingReason;
 
 use crate::failure::{Code, Failure};
+use crate::ui;
 
 /// A pairing that failed.
 pub(crate) fn pair_error(error: PairError) -> Failure {
@@ -16,12 +17,15 @@ pub(crate) fn pair_error(error: PairError) -> Failure {
         PairError::WrongCode => code_failed(
             "check the code and the address; the code on the daemon's screen is still good",
         ),
-        PairError::WrongDaemonKey => Failure::new(Code::WrongKey, text)
-            .hint("something else answers at that address: nothing was stored, do not type the code"),
+        PairError::WrongDaemonKey => Failure::new(Code::WrongKey, text).hint(
+            "something else answers at that address: nothing was stored, do not type the code",
+        ),
         PairError::FingerprintDiffers => Failure::new(Code::WrongKey, text).hint(differ_hint()),
         PairError::Refused(refusal) => pair_refused(refusal),
-        PairError::AlreadyPaired { ref name } => Failure::new(Code::Taken, text)
-            .hint(format!("`codeout attach --on {name}` uses it; `codeout forget {name}` ends it")),
+        PairError::AlreadyPaired { ref name } => Failure::new(Code::Taken, text).hint(format!(
+            "`codeout attach --on {0}` uses it; `codeout forget {0}` ends it",
+            ui::quoted(name)
+        )),
         PairError::Store(error) => store_error(&error),
         _ => Failure::new(Code::Other, text),
     }
@@ -57,7 +61,8 @@ fn not_paired(name: Option<&str>) -> Failure {
     let failure = Failure::new(Code::NotPaired, "this device is not, or no longer, paired");
     match name {
         Some(name) => failure.hint(format!(
-            "if that is right, `codeout forget {name}` and pair again with `codeout join`"
+            "if that is right, `codeout forget {}` and pair again with `codeout join`",
+            ui::quoted(name)
         )),
         None => failure.hint("pair it with `codeout join`"),
     }
@@ -77,18 +82,7 @@ pub(crate) fn connect_error(error: &ConnectError, name: Option<&str>) -> Failure
             .hint("install the same version of codeout on both machines"),
         ConnectError::TooManyAttempts => Failure::new(Code::TooManyAttempts, text)
             .hint("wait a minute and try again; the code is still good while it counts down"),
-        ConnectError::WrongDaemonKey => {
-            let forget = name.map_or_else(String::new, |name| {
-                format!(
-                    "\nif you know why its key changed: codeout forget {name}, and pair again"
-                )
-            });
-            Failure::new(Code::WrongKey, "the daemon's key has changed, so this is another daemon")
-                .hint(format!(
-                    "nothing was sent to it: another machine may have its address, or someone \
-                     pretends to be it{forget}"
-                ))
-        }
+        ConnectError::WrongDaemonKey => key_changed(name),
         ConnectError::Refused(Refusal::NotPaired) => not_paired(name),
         ConnectError::Refused(refusal) => pair_refused(*refusal),
         ConnectError::Tampered => Failure::new(Code::WrongKey, text)
@@ -98,6 +92,19 @@ pub(crate) fn connect_error(error: &ConnectError, name: Option<&str>) -> Failure
         ConnectError::Cut => Failure::new(Code::Cut, text).hint("try again"),
         _ => Failure::new(Code::NotCodeout, text),
     }
+}
+
+/// The daemon says, in the clear, that its key is another: perhaps not the daemon says it.
+fn key_changed(name: Option<&str>) -> Failure {
+    let text = "what answers there says that the daemon's key has changed: refused";
+    let forget = name.map_or_else(String::new, |name| {
+        let name = ui::quoted(name);
+        format!("\nonly if you know why its key changed: codeout forget {name}, and pair again")
+    });
+    Failure::new(Code::WrongKey, text).hint(format!(
+        "another machine may have its address, or someone on the way says so\n\
+         try another network, and look at `codeout fingerprint` on the daemon's machine{forget}"
+    ))
 }
 
 /// A connection that ended.
@@ -115,10 +122,11 @@ pub(crate) fn closed(closed: Closed, name: &str) -> Failure {
         Closed::ByDaemon(ClosingReason::Stopping) => {
             Failure::new(Code::Cut, format!("{name} stops: the session has ended with it"))
         }
-        Closed::Cut => {
-            Failure::new(Code::Cut, format!("the connection to {name} was cut; the session has ended"))
-                .hint("`codeout attach --wait` opens a new one as soon as the daemon is there")
-        }
+        Closed::Cut => Failure::new(
+            Code::Cut,
+            format!("the connection to {name} was cut; the session has ended"),
+        )
+        .hint("`codeout attach --wait` opens a new one as soon as the daemon is there"),
         other => Failure::new(Code::Cut, other.to_string()),
     }
 }
@@ -135,11 +143,12 @@ pub(crate) fn request_failed(error: RequestFailed, name: &str) -> Failure {
 pub(crate) fn find_error(error: FindError) -> Failure {
     let text = error.to_string();
     match error {
-        FindError::NoneKnown => Failure::new(Code::NotFound, "this machine is paired with no daemon")
-            .hint("pair it with `codeout join`, with the link or the code that the daemon shows"),
-        FindError::Several { .. } => {
-            Failure::new(Code::NotFound, text).hint("name one with --on")
+        FindError::NoneKnown => {
+            Failure::new(Code::NotFound, "this machine is paired with no daemon").hint(
+                "pair it with `codeout join`, with the link or the code that the daemon shows",
+            )
         }
+        FindError::Several { .. } => Failure::new(Code::NotFound, text).hint("name one with --on"),
         FindError::Unknown { known, .. } => {
             let hint = match known.as_slice() {
                 [] => "none is known: pair with one by `codeout join`".to_owned(),
@@ -156,9 +165,8 @@ pub(crate) fn find_error(error: FindError) -> Failure {
 pub(crate) fn store_error(error: &StoreError) -> Failure {
     let failure = Failure::new(Code::BrokenFile, error.to_string());
     match error {
-        StoreError::Broken { .. } => failure.hint(
-            "it was left as it is: restore it from a backup, or move it away and pair again",
-        ),
+        StoreError::Broken { .. } => failure
+            .hint("it was left as it is: restore it from a backup, or move it away and pair again"),
         StoreError::Newer { .. } => failure.hint("run the newer version"),
         StoreError::Exposed { path, .. } => {
             let mode = if path.is_dir() { "700" } else { "600" };

@@ -59,7 +59,10 @@ fn how(args: &JoinArgs) -> Result<How, Failure> {
     }
     if args.target.contains('#') {
         if args.code.is_some() {
-            return Err(Failure::new(Code::Usage, "a pairing link holds its code: leave yours out"));
+            return Err(Failure::new(
+                Code::Usage,
+                "a pairing link holds its code: leave yours out",
+            ));
         }
         return Ok(How::Link(args.target.parse().map_err(link_error)?));
     }
@@ -127,9 +130,10 @@ fn report(paired: &Paired, args: &JoinArgs, by_link: bool) {
         });
     }
     ui::say(format!("{GREEN}paired with {}{GREEN:#} as {device}", profile.name));
-    if by_link {
+    // After the question it stands there already.
+    if by_link || args.fingerprint.is_some() {
         ui::say(format!("daemon fingerprint: {BOLD}{fingerprint}{BOLD:#}"));
-        ui::say("  checked by the link");
+        ui::say(if by_link { "  checked by the link" } else { "  as you said it would be" });
     }
     ui::note("`codeout attach` opens a shell there");
 }

@@ -30,9 +30,7 @@ impl Local {
                 None => Err(Failure::new(Code::Unreachable, "the daemon does not answer")
                     .hint("it is starting or stopping: try again in a moment")),
             },
-            Err(error @ StoppedError::Broken(_)) => {
-                Err(Failure::new(Code::BrokenFile, error.to_string()))
-            }
+            Err(error) => Err(words::stopped_error(&error)),
         }
     }
 

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::cli::PairArgs;
 use crate::command::{daemons, remote, words};
-use crate::console::Console;
+use crate::console::{Console, Signals};
 use crate::failure::{Code, Failure};
 use crate::home::Home;
 use crate::offer_page::OfferPage;
@@ -39,11 +39,7 @@ pub(crate) async fn run(args: PairArgs, home: &Home) -> Result<(), Failure> {
 }
 
 /// Shows a fresh offer of the daemon on this machine, and waits until it is over.
-pub(crate) async fn run_local(
-    home: &Home,
-    limits: OfferLimits,
-    json: bool,
-) -> Result<(), Failure> {
+pub(crate) async fn run_local(home: &Home, limits: OfferLimits, json: bool) -> Result<(), Failure> {
     let Some(client) = Client::connect(&home.daemon()).await else {
         return match daemons::only(home)? {
             Some(daemon) => remote::offer(home, &daemon, limits, json).await,
@@ -83,6 +79,10 @@ fn finish(end: &OfferEnd) -> Result<(), Failure> {
         }
     };
     Err(Failure::new(Code::Pairing, error).hint(hint))
+}
+
+fn left() -> Failure {
+    Failure::new(Code::Other, "left before a device was paired; the code stays open")
 }
 
 /// An offer on the terminal, with its countdown.
@@ -130,6 +130,8 @@ impl<'a> Shown<'a> {
         over: impl Future<Output = T>,
     ) -> Result<T, Failure> {
         let mut tick = tokio::time::interval(Duration::from_millis(250));
+        // The console restores the terminal when it is dropped, which a signal alone would not.
+        let mut signals = Signals::new()?;
         tokio::pin!(over);
         loop {
             tokio::select! {
@@ -139,11 +141,9 @@ impl<'a> Shown<'a> {
                     let seconds = left.as_secs() + u64::from(left.subsec_nanos() > 0);
                     console.live(&format!("  expires in {}", ui::countdown(seconds)));
                 }
+                _ = signals.any() => return Err(left()),
                 key = console.key() => match key.to_ascii_lowercase() {
-                    b'q' | 0x04 => {
-                        let text = "left before a device was paired; the code stays open";
-                        return Err(Failure::new(Code::Other, text));
-                    }
+                    b'q' | 0x04 => return Err(left()),
                     b'a' => {
                         self.chosen = (self.chosen + 1) % self.links.len().max(1);
                         self.page(console);

@@ -50,7 +50,8 @@ impl Remote {
             return Ok(device.clone());
         }
         let prefix = wanted.to_ascii_lowercase();
-        let mut with_prefix = list.iter().filter(|d| prefix.len() >= 2 && d.id.starts_with(&prefix));
+        let mut with_prefix =
+            list.iter().filter(|d| prefix.len() >= 2 && d.id.starts_with(&prefix));
         match (with_prefix.next(), with_prefix.next()) {
             (Some(device), None) => Ok(device.clone()),
             (Some(_), Some(_)) => {

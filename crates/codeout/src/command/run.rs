@@ -5,13 +5,13 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use codeout_daemon::{Config, Daemon, Event, OfferLimits, OfferView, OpenError};
+use codeout_protocol::address::Address;
 use codeout_protocol::link::Link;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::broadcast;
 
 use crate::cli::DaemonArgs;
 use crate::command::{pair, words};
-use crate::console::Console;
+use crate::console::{Console, Signals};
 use crate::failure::{Code, Failure};
 use crate::home::{self, Home};
 use crate::limits;
@@ -23,7 +23,8 @@ const REPEAT_AFTER: Duration = Duration::from_secs(5);
 /// Places that are told apart.
 const MAX_SOURCES: usize = 64;
 
-const KEYS: [&str; 4] = ["n  a fresh code", "a  the next address", "l  the link as text", "q  quit"];
+const KEYS: [&str; 4] =
+    ["n  a fresh code", "a  the next address", "l  the link as text", "q  quit"];
 
 /// Runs the daemon until it is told to stop.
 pub(crate) async fn run(args: DaemonArgs, home: &Home) -> Result<(), Failure> {
@@ -69,10 +70,24 @@ fn configure(args: &DaemonArgs, home: &Home) -> Result<Config, Failure> {
     Ok(Config {
         bind: args.bind,
         port: args.port,
-        advertise: args.advertise.clone(),
+        advertise: args.advertise.as_deref().map(|text| advertised(text, args.port)).transpose()?,
         confirm: args.confirm,
         shell: home::shell(),
         ..Config::new(home.daemon(), directory, name)
+    })
+}
+
+/// The address that links name; without scheme and port, the daemon's own port.
+fn advertised(text: &str, port: u16) -> Result<Address, Failure> {
+    let typed = Address::from_typed(text);
+    let own_port = !text.contains("://") && typed.as_ref().is_ok_and(|a| a.host() == text.trim());
+    let address = match typed {
+        Ok(typed) if own_port && port != 0 => Address::new(false, typed.host(), Some(port)),
+        other => other,
+    };
+    address.map_err(|error| {
+        Failure::new(Code::Usage, format!("--advertise: {error}"))
+            .hint("an address looks like https://desk.example.com or 192.168.1.20:8400")
     })
 }
 
@@ -101,30 +116,6 @@ async fn already_running(home: &Home) -> Result<(), Failure> {
     match ui::ask_yes_no("show a fresh pairing code from it? [y/n]") {
         Some(true) => pair::run_local(home, OfferLimits::default(), false).await,
         _ => Ok(()),
-    }
-}
-
-struct Signals {
-    interrupt: tokio::signal::unix::Signal,
-    terminate: tokio::signal::unix::Signal,
-    hangup: tokio::signal::unix::Signal,
-}
-
-impl Signals {
-    fn new() -> Result<Self, Failure> {
-        Ok(Signals {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-            hangup: signal(SignalKind::hangup())?,
-        })
-    }
-
-    async fn any(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-            _ = self.hangup.recv() => {}
-        }
     }
 }
 
@@ -162,7 +153,7 @@ impl Front {
                     key => self.press(console, key),
                 },
                 _ = tick.tick() => self.tick(console),
-                () = signals.any() => return,
+                _ = signals.any() => return,
             }
         }
     }
@@ -256,12 +247,20 @@ impl Front {
                 console.line("  confirm this matches what the app shows");
             }
             Event::WrongCode { source } => {
-                self.news(console, format!("{YELLOW}wrong pairing code{YELLOW:#} from {source}"), source);
+                self.news(
+                    console,
+                    format!("{YELLOW}wrong pairing code{YELLOW:#} from {source}"),
+                    source,
+                );
             }
             Event::StaleCode { source, used } => {
                 let ago = self.expired_ago();
                 let what = if used { "that was already used".to_owned() } else { ago };
-                self.news(console, format!("a device at {source} tried the pairing code {what}"), source);
+                self.news(
+                    console,
+                    format!("a device at {source} tried the pairing code {what}"),
+                    source,
+                );
             }
             Event::NotPaired { source } => {
                 let line = format!("a device that is not paired tried to connect from {source}");
@@ -279,22 +278,26 @@ impl Front {
             Event::StoreFailed { reason } => {
                 console.line(&format!("{RED}the device list failed:{RED:#} {reason}"));
             }
-            Event::Revoked { device } => console.line(&format!("revoked: {} ({})", device.name, device.id)),
+            Event::Revoked { device } => {
+                console.line(&format!("revoked: {} ({})", device.name, device.id))
+            }
             Event::Renamed { device, before } => {
                 console.line(&format!("renamed: {before} is now {} ({})", device.name, device.id));
             }
-            Event::Unfinished { device } => console.line(&format!(
-                "{} never finished pairing, and is out again",
-                device.name
-            )),
+            Event::Unfinished { device } => {
+                console.line(&format!("{} never finished pairing, and is out again", device.name))
+            }
             _ => {}
         }
         self.tick(console);
     }
 
     fn expired_ago(&self) -> String {
-        let over = self.daemon.current_offer().is_some_and(|offer| offer.expires_in.is_zero());
-        if over { "after it had expired" } else { "that a newer one has replaced" }.to_owned()
+        let offer = self.daemon.current_offer().filter(|offer| offer.expires_in.is_zero());
+        match offer {
+            Some(offer) => format!("that expired {} ago", ui::age(offer.expired_for.as_secs())),
+            None => "that a newer one has replaced".to_owned(),
+        }
     }
 
     /// Tells what a stranger can cause: once, and then again at most every few seconds.

@@ -66,7 +66,10 @@ pub(crate) async fn fingerprint(args: JsonArgs, home: &Home) -> Result<(), Failu
             client.status().await.map_err(words::client_error)?.fingerprint
         }
         Some(Local::Stopped(stopped)) => {
-            let print = Fingerprint::of(&stopped.key());
+            let key = stopped.key();
+            // A daemon that starts meanwhile is not to find its lock taken.
+            drop(stopped);
+            let print = Fingerprint::of(&key);
             print.map_err(|error| Failure::new(Code::Other, error.to_string()))?.to_string()
         }
     };

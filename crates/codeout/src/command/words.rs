@@ -3,7 +3,8 @@
 use codeout_daemon::OpenError;
 use codeout_daemon::control::{ClientError, ControlError};
 use codeout_daemon::devices::DevicesError;
-use codeout_daemon::identity::IdentityError;
+use codeout_daemon::identity::{IdentityError, UnsafeFile};
+use codeout_daemon::stopped::StoppedError;
 
 use crate::failure::{Code, Failure};
 
@@ -28,15 +29,35 @@ pub(crate) fn open_error(error: &OpenError) -> Failure {
     }
 }
 
+/// The files of a daemon that does not run, in no state to be used.
+pub(crate) fn stopped_error(error: &StoppedError) -> Failure {
+    match error {
+        StoppedError::Identity(error) => identity_error(error),
+        StoppedError::Devices(error) => devices_error(error),
+        other => Failure::new(Code::BrokenFile, other.to_string())
+            .hint("set CODEOUT_HOME to a directory that only you can use"),
+    }
+}
+
+/// Who else may open a file, and what to do about it.
+fn unsafe_file(failure: Failure, file: &UnsafeFile) -> Failure {
+    match file {
+        UnsafeFile::Exposed { command, .. } => failure.hint(format!(
+            "run `{command}`\nothers may have read it by now: if they had access to this \
+             computer, move it away and pair your devices again"
+        )),
+        _ => failure.hint("move it away, or set CODEOUT_HOME to another directory"),
+    }
+}
+
 fn identity_error(error: &IdentityError) -> Failure {
     let failure = Failure::new(Code::BrokenFile, error.to_string());
     match error {
-        IdentityError::Unsafe(_) => failure.hint(
-            "others may know the key by now: if they had access, move the file away and pair \
-             your devices again",
-        ),
+        IdentityError::Unsafe(file) => unsafe_file(failure, file),
         IdentityError::Newer { .. } => failure.hint("run the newer version"),
-        IdentityError::Create { .. } => failure,
+        IdentityError::Create { .. } => {
+            failure.hint("set CODEOUT_HOME to a directory that you can write to")
+        }
         IdentityError::Read { reason, .. } if reason.kind() == std::io::ErrorKind::NotFound => {
             failure.hint(
                 "there are paired devices that know it: restore it from a backup, or move \
@@ -54,6 +75,10 @@ fn devices_error(error: &DevicesError) -> Failure {
     let failure = Failure::new(Code::BrokenFile, error.to_string());
     match error {
         DevicesError::Newer { .. } => failure.hint("run the newer version"),
+        DevicesError::Unsafe(file) => unsafe_file(failure, file),
+        DevicesError::Open { .. } | DevicesError::ReadOnly { .. } => {
+            failure.hint("make it writable for you, or set CODEOUT_HOME to another directory")
+        }
         DevicesError::Busy { .. } => failure.hint("try again when that process has ended"),
         DevicesError::Full { .. } => failure.hint("free some space and try again"),
         DevicesError::NotDevices { .. }
@@ -72,8 +97,9 @@ pub(crate) fn client_error(error: ClientError) -> Failure {
         ClientError::Daemon(error) => control_error(error),
         ClientError::Gone(_) => Failure::new(Code::Cut, error.to_string())
             .hint("was it stopped? `codeout status` tells whether it runs"),
-        ClientError::Version => Failure::new(Code::NotCodeout, error.to_string())
-            .hint("stop it and start this version"),
+        ClientError::Version => {
+            Failure::new(Code::NotCodeout, error.to_string()).hint("stop it and start this version")
+        }
     }
 }
 
@@ -92,8 +118,9 @@ pub(crate) fn control_error(error: ControlError) -> Failure {
             .hint(format!("type more of the id: {}", candidates.join(", "))),
         ControlError::BadName => Failure::new(Code::Usage, text),
         ControlError::Store(_) => Failure::new(Code::BrokenFile, text),
-        ControlError::Unknown => Failure::new(Code::NotCodeout, text)
-            .hint("stop it and start this version"),
+        ControlError::Unknown => {
+            Failure::new(Code::NotCodeout, text).hint("stop it and start this version")
+        }
     }
 }
 
