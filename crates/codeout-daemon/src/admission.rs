@@ -18,7 +18,7 @@ use crate::offer::OfferNumber;
 use crate::registry::Presence;
 use crate::state::Shared;
 
-/// A device that does not finish its handshake in this time is let go.
+/// A device that has not finished its handshake in this time from its first byte is let go.
 pub(crate) const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
 /// Devices that the allow-list holds at most: as many as one reply can list.
 pub(crate) const MAX_DEVICES: usize = 128;
@@ -85,13 +85,13 @@ impl Door<'_> {
     }
 }
 
-/// Runs the handshake that the device begins. `None`: it is not let in, and has heard why.
+/// Runs the handshake that the device begins, until `deadline`. `None`: it is not let in, and has heard why.
 pub(crate) async fn admit(
     socket: &mut WebSocket,
     shared: &Arc<Shared>,
     source: IpAddr,
+    deadline: Instant,
 ) -> Option<Admitted> {
-    let deadline = Instant::now() + HANDSHAKE_TIME;
     let mut door = Door { socket, deadline };
     let ended = match try_admit(&mut door, shared, source).await {
         Ok(admitted) => return Some(admitted),

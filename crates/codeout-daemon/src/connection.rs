@@ -44,8 +44,9 @@ pub(crate) async fn serve<P>(
     source: IpAddr,
     stream_below: SharedStream,
     unproven: P,
+    deadline: Instant,
 ) {
-    let Some(admitted) = admission::admit(&mut socket, &shared, source).await else {
+    let Some(admitted) = admission::admit(&mut socket, &shared, source, deadline).await else {
         return stream_below.let_go(&mut socket).await;
     };
     drop(unproven);

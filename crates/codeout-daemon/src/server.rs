@@ -19,14 +19,14 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
+use tokio::time::Instant;
 
+use crate::admission::HANDSHAKE_TIME;
 use crate::connection;
 use crate::doorway::{Doorway, Unproven};
 use crate::shared_stream::SharedStream;
 use crate::state::Shared;
 
-/// A request's headers are to be there in this time.
-const HEADER_TIME: Duration = Duration::from_secs(10);
 /// The memory for a request's headers, in bytes.
 const HEADER_BYTES: usize = 16 * 1024;
 /// The memory that a WebSocket reads ahead into, in bytes.
@@ -109,20 +109,24 @@ struct Origin {
     source: IpAddr,
     socket: SharedStream,
     unproven: Arc<Unproven>,
+    accepted: Instant,
 }
 
 async fn converse(stream: TcpStream, source: IpAddr, unproven: Unproven, app: Router) {
+    let accepted = Instant::now();
     // Keys are small and must not wait for more.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "a connection went away at once");
         return;
     }
     let stream = SharedStream::new(stream);
-    let origin = Origin { source, socket: stream.clone(), unproven: Arc::new(unproven) };
+    let origin = Origin { source, socket: stream.clone(), unproven: Arc::new(unproven), accepted };
     let service = TowerToHyperService::new(app.layer(Extension(origin)));
     let served = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_TIME)
+        .header_read_timeout(HANDSHAKE_TIME)
+        // One request each: who has proved nothing holds a place for a moment.
+        .keep_alive(false)
         .max_buf_size(HEADER_BYTES)
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
@@ -170,8 +174,9 @@ async fn websocket(
         .max_message_size(channel::MAX_RECORD)
         .max_frame_size(channel::MAX_RECORD)
         .on_upgrade(async move |socket| {
-            let Origin { source, socket: stream, unproven } = origin;
-            connection::serve(socket, shared, source, stream, unproven).await;
+            let Origin { source, socket: stream, unproven, accepted } = origin;
+            let deadline = accepted + HANDSHAKE_TIME;
+            connection::serve(socket, shared, source, stream, unproven, deadline).await;
         })
 }
 

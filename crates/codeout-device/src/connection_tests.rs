@@ -21,6 +21,12 @@ async fn linked() -> (Connection, Daemon) {
 
 /// Both ends of a connection through a pipe that holds so many bytes.
 async fn linked_through(pipe: usize) -> (Connection, Daemon) {
+    let (connection, daemon) = welcomed(pipe, message::VERSION).await;
+    (connection.unwrap(), daemon)
+}
+
+/// A connection to a daemon with a message layer of this version.
+async fn welcomed(pipe: usize, protocol: u32) -> (Result<Connection, ConnectError>, Daemon) {
     let identity = KeyPair::generate();
     let credentials = DeviceCredentials {
         daemon_key: identity.public,
@@ -33,7 +39,7 @@ async fn linked_through(pipe: usize) -> (Connection, Daemon) {
     let (device, m3) = device.read_m2(&m2).unwrap();
     let accepted = daemon.read_m3(&m3).unwrap().verify(Some(&psk)).unwrap();
     let welcome = FromDaemon::Event(Event::Welcome(Welcome {
-        protocol: message::VERSION,
+        protocol,
         daemon: "Desk".to_owned(),
         device: DeviceEntry {
             id: "ABCDEFGH".to_owned(),
@@ -52,7 +58,7 @@ async fn linked_through(pipe: usize) -> (Connection, Daemon) {
     let (near, far) = tokio::io::duplex(pipe);
     let near = WebSocketStream::from_raw_socket(near, Role::Client, None).await;
     let far = WebSocketStream::from_raw_socket(far, Role::Server, None).await;
-    let connection = Connection::start(Socket::new(near), device_channel, &first).unwrap();
+    let connection = Connection::start(Socket::new(near), device_channel, &first);
     (connection, (far, daemon_channel))
 }
 
@@ -196,5 +202,13 @@ async fn nothing_is_sent_behind_the_end() {
     drop(connection);
     while let Some(Ok(message)) = socket.next().await {
         assert!(!message.is_binary());
+    }
+}
+
+#[tokio::test]
+async fn another_message_layer_is_not_spoken() {
+    for protocol in [0, message::VERSION + 1] {
+        let (connection, _daemon) = welcomed(100, protocol).await;
+        assert!(matches!(connection, Err(ConnectError::Incompatible)));
     }
 }

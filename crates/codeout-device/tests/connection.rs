@@ -325,7 +325,7 @@ async fn a_slow_reader_gets_all_and_never_more_than_the_window() {
 
 #[tokio::test]
 async fn output_that_nobody_reads_holds_nothing_up() {
-    let (_daemon, _connection, session, mut peer) = with_session().await;
+    let (_daemon, connection, session, mut peer) = with_session().await;
     let (mut input, reader) = session.split();
     let chunk = vec![b'o'; MAX_CHUNK];
     let mut sent = 0;
@@ -333,6 +333,10 @@ async fn output_that_nobody_reads_holds_nothing_up() {
         peer.output(5, sent, &chunk).await;
         sent += chunk.len() as u64;
     }
+    // All of it has come when what was said behind it has.
+    let [id, name] = ["A", "x"].map(str::to_owned);
+    peer.event(Event::DeviceRevoked { id, name }).await;
+    connection.next_event().await;
     drop(reader);
     let mut acknowledged = 0;
     while sent < 4 * OUTPUT_WINDOW {

@@ -2,8 +2,7 @@
 //! for a long time; nothing else waits for it.
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
-use std::sync::Arc;
+use std::os::fd::OwnedFd;
 
 use codeout_device::OutputBytes;
 use rustix::event::{PollFd, PollFlags, poll};
@@ -14,49 +13,51 @@ use rustix::termios::ttyname;
 
 use crate::failure::{Code, Failure};
 
-/// Where a session's output goes: a terminal, opened anew, so that not to block is this
-/// description's alone; or else standard output itself.
-pub(crate) struct Screen(Option<Arc<OwnedFd>>);
+/// More than this is the output of a program that has much to say, in bytes: its terminal is
+/// full most of the time.
+const MUCH: usize = 1024;
+
+/// Where a session's output goes: standard output, and if that is a terminal, also its terminal
+/// opened anew, so that not to block is this description's alone.
+pub(crate) struct Screen(Option<OwnedFd>);
 
 impl Screen {
     pub(crate) fn open() -> Self {
         let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
         let path = ttyname(stdout(), Vec::new());
-        let terminal = path.and_then(|path| open(path, flags, Mode::empty()));
-        Screen(terminal.ok().map(Arc::new))
+        Screen(path.and_then(|path| open(path, flags, Mode::empty())).ok())
     }
 
     /// Shows output.
     pub(crate) async fn show(&self, bytes: OutputBytes) -> Result<(), Failure> {
-        // Nearly always the terminal takes all of it.
-        let at_once = self.0.as_ref().map(|terminal| write(terminal, &bytes));
-        let shown = match at_once {
-            Some(Ok(count)) if count == bytes.len() => return Ok(()),
-            Some(Err(error)) if ![Errno::AGAIN, Errno::INTR].contains(&error) => Err(error.into()),
-            other => self.show_slowly(bytes, other.and_then(Result::ok).unwrap_or(0)).await,
-        };
-        shown.map_err(|error| {
-            Failure::new(Code::Other, format!("cannot write to standard output: {error}"))
-        })
+        let shown = self.show_at_once(&bytes);
+        if shown == bytes.len() {
+            return Ok(());
+        }
+        let waiting = tokio::task::spawn_blocking(move || write_all(&bytes[shown..]));
+        let written = waiting.await;
+        written.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic())).map_err(
+            |error| Failure::new(Code::Other, format!("cannot write to standard output: {error}")),
+        )
     }
 
-    /// Shows what is left of `bytes` from a thread that may wait.
-    async fn show_slowly(&self, bytes: OutputBytes, from: usize) -> io::Result<()> {
-        let terminal = self.0.clone();
-        let writing = tokio::task::spawn_blocking(move || match terminal {
-            Some(terminal) => write_all(&terminal, &bytes[from..]),
-            None => write_all(stdout(), &bytes[from..]),
-        });
-        writing.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
+    /// Shows an echo or the like without waking another thread. Returns how much was shown.
+    fn show_at_once(&self, bytes: &[u8]) -> usize {
+        match &self.0 {
+            // What is wrong with the terminal, the next write finds out.
+            Some(terminal) if bytes.len() <= MUCH => write(terminal, bytes).unwrap_or(0),
+            _ => 0,
+        }
     }
 }
 
-fn write_all(to: impl AsFd, mut bytes: &[u8]) -> io::Result<()> {
+fn write_all(mut bytes: &[u8]) -> io::Result<()> {
+    let stdout = stdout();
     while !bytes.is_empty() {
-        match retry_on_intr(|| write(&to, bytes)) {
+        match retry_on_intr(|| write(stdout, bytes)) {
             Ok(written) => bytes = &bytes[written..],
             Err(Errno::AGAIN) => {
-                retry_on_intr(|| poll(&mut [PollFd::new(&to, PollFlags::OUT)], None))?;
+                retry_on_intr(|| poll(&mut [PollFd::new(&stdout, PollFlags::OUT)], None))?;
             }
             Err(error) => return Err(error.into()),
         }

@@ -130,7 +130,13 @@ fn what_the_daemon_shows_is_read_as_the_link_of_its_offer() {
     let home_variable = format!("CODEOUT_HOME={}", home.path().display());
     let codeout = env!("CARGO_BIN_EXE_codeout");
     terminal.run([
-        "env", &home_variable, codeout, "--port", "0", "--advertise", "http://192.168.1.20:8400",
+        "env",
+        &home_variable,
+        codeout,
+        "--port",
+        "0",
+        "--advertise",
+        "http://192.168.1.20:8400",
     ]);
     let screen = terminal.wait_until("expires in");
     // The link as text, which the daemon prints for copying.

@@ -7,7 +7,7 @@ mod support;
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use codeout_daemon::Event;
 use codeout_protocol::message::{
@@ -15,6 +15,7 @@ use codeout_protocol::message::{
     OUTPUT_WINDOW, Outcome, Progress, Request, SessionId,
 };
 use rustix::fs::{CWD, FileType, Mode, mknodat};
+use rustix::process::{Pid, test_kill_process};
 use support::device::{Device, Heard};
 use support::process::{DaemonProcess, offer};
 use support::{PATIENCE, TestDaemon, WireError, event};
@@ -218,6 +219,40 @@ async fn what_was_printed_last_is_not_lost() {
         sessions += 1;
     }
     assert_eq!(sessions, 50);
+}
+
+#[tokio::test]
+async fn what_was_printed_last_waits_for_a_slow_device() {
+    let (daemon, mut device) = connected().await;
+    device.acks = false;
+    let session = device.open_raw().await;
+    let own = daemon.home.path().join("pid");
+    // What is beyond the window fits into the terminal, so that the program can end.
+    let typed = format!(
+        "echo $$ > {}; head -c {OUTPUT_WINDOW} /dev/zero | tr '\\0' x; exit 4\n",
+        own.display()
+    );
+    device.type_in(session, typed.as_bytes()).await.unwrap();
+    let before = device.screen(session).received;
+    device.see_more(session, OUTPUT_WINDOW - before).await.unwrap();
+    let process = std::fs::read_to_string(&own).unwrap();
+    let process = Pid::from_raw(process.trim().parse().unwrap()).unwrap();
+    while test_kill_process(process).is_ok() {
+        settle(&mut device).await;
+    }
+    // However long that takes.
+    let began = Instant::now();
+    while began.elapsed() < Duration::from_millis(400) {
+        settle(&mut device).await;
+    }
+    assert_eq!(device.screen(session).received, OUTPUT_WINDOW);
+    assert_eq!(device.screen(session).ended, None);
+    device.acknowledge(session).await.unwrap();
+    assert_eq!(device.end_of(session).await, ExitStatus::Exit(4));
+    let screen = device.screen(session);
+    assert!(screen.received > OUTPUT_WINDOW);
+    let printed = &screen.text[screen.text.len() - OUTPUT_WINDOW as usize..];
+    assert!(printed.iter().all(|byte| *byte == b'x'), "output was lost");
 }
 
 #[tokio::test]
@@ -590,7 +625,7 @@ async fn a_session_with_much_to_say_does_not_hold_up_a_request() {
     // Not behind more than what may be on its way.
     let behind = device.screen(session).received - begun;
     assert!(behind <= 2 * OUTPUT_WINDOW, "the reply came behind {behind} bytes");
-    let began = std::time::Instant::now();
+    let began = Instant::now();
     device.ask(Request::End { session }).await.unwrap();
     device.end_of(session).await;
     assert!(began.elapsed() < Duration::from_secs(10));

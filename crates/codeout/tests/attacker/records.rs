@@ -1,0 +1,186 @@
+//! Records changed behind the handshake: the connection ends at once, nothing forged is
+//! delivered, and nothing behind it either.
+
+use codeout_device::{Closed, RequestFailed, SessionOutput};
+use codeout_protocol::error::Error;
+use codeout_protocol::message::{Answer, Request};
+use codeout_protocol::name::Name;
+
+use crate::proxy::{How, Place, Plan, Side};
+use crate::support::{PATIENCE, TestDaemon, WireError, connect_on_wire};
+use crate::{Device, entries, pair, stage, works};
+
+/// The device's name between two attempts.
+const NAME: &str = "as it was";
+
+/// What can be done to a record, given the same one of an earlier run.
+fn hows(earlier: &[u8]) -> Vec<How> {
+    let flip = |byte| How::Flip { byte, mask: 1 << (byte % 8) };
+    let mut hows: Vec<How> = (0..earlier.len()).map(flip).collect();
+    hows.extend([0, 1, 16, 17, 64, earlier.len() - 1].map(How::Truncate));
+    hows.extend([
+        How::Extend(vec![0]),
+        How::Extend(vec![0; 64]),
+        How::Extend(vec![0; 66_000]),
+        How::Repeat,
+        How::Later,
+        How::Drop,
+        How::Reflect,
+        How::Replace(earlier.to_vec()),
+    ]);
+    hows
+}
+
+fn rename(id: &str, name: &str) -> Request {
+    Request::Rename { device: id.to_owned(), name: name.to_owned() }
+}
+
+async fn rename_back(daemon: &TestDaemon, id: &str) {
+    let name = Name::clean(NAME).unwrap();
+    let renamed = daemon.daemon.rename(id.parse().unwrap(), name).await.unwrap();
+    assert!(renamed.is_some());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_changed_record_to_the_daemon_has_no_effect() {
+    let (daemon, proxy) = stage().await;
+    let (_, kept) = pair(&daemon, &proxy, &daemon.offer()).await;
+    let credentials = kept.unwrap();
+    let id = entries(&daemon).await[0].id.clone();
+
+    // An honest run: both have their effect.
+    proxy.plan(Plan::Relay);
+    let mut established = connect_on_wire(proxy.port(), &credentials).await.unwrap();
+    established.request(1, rename(&id, "first")).await.unwrap();
+    established.request(2, rename(&id, "second")).await.unwrap();
+    established.ping().await.unwrap();
+    assert_eq!(entries(&daemon).await[0].name, "second");
+    drop(established);
+    let honest = proxy.over().await;
+
+    // The first record of a connection, and one behind a good one.
+    for index in 0..2 {
+        let place = Place::record(Side::Device, index);
+        for how in hows(honest.message(place).unwrap()) {
+            rename_back(&daemon, &id).await;
+            proxy.plan(Plan::Change(place, how.clone()));
+            let mut established = connect_on_wire(proxy.port(), &credentials).await.unwrap();
+            for (number, name) in [(1, "first"), (2, "second"), (3, "third")] {
+                // The daemon may have gone already.
+                let _ = established.request(number, rename(&id, name)).await;
+            }
+            let error = loop {
+                if let Err(error) = established.receive().await {
+                    break error;
+                }
+            };
+            let reflected = matches!(how, How::Reflect);
+            match error {
+                WireError::Ended => {}
+                WireError::Protocol(Error::Record) if reflected => {}
+                other => panic!("{index} {how:?}: {other:?}"),
+            }
+            drop(established);
+            let seen = proxy.over().await;
+            let effects = index + usize::from(matches!(how, How::Repeat));
+            let name = &entries(&daemon).await[0].name;
+            assert_eq!(name, [NAME, "first", "second"][effects], "{index} {how:?}");
+            // At once and without a word: what came is a reply and an event for each effect.
+            assert!(reflected || seen.ended_by == Some(Side::Daemon), "{index} {how:?}");
+            assert!(seen.from(Side::Daemon).count() <= 2 + 2 * effects, "{index} {how:?}");
+        }
+    }
+    works(&daemon, &proxy).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_changed_record_to_the_device_is_not_delivered() {
+    let (daemon, proxy) = stage().await;
+    let (_device, profile) = Device::paired(&daemon, &proxy).await;
+    let id = entries(&daemon).await[0].id.clone();
+
+    proxy.plan(Plan::Relay);
+    let connection = codeout_device::connect(&profile).await.unwrap();
+    connection.request(Request::Ping).await.unwrap();
+    connection.close().await;
+    let honest = proxy.over().await;
+    let place = Place::record(Side::Daemon, 0);
+    let mut hows = hows(honest.message(place).unwrap());
+    hows.push(How::Cut);
+
+    for how in hows {
+        proxy.plan(Plan::Change(place, how.clone()));
+        let connection = codeout_device::connect(&profile).await.unwrap();
+        let both = async {
+            tokio::join!(
+                connection.request(Request::Ping),
+                connection.request(rename(&id, "forged?")),
+            )
+        };
+        let (first, second) = in_time(both).await;
+        match (&how, first) {
+            (How::Repeat, Ok(Answer::Done {})) => {}
+            (_, Err(RequestFailed::Closed(closed))) => as_expected(&how, closed),
+            (_, other) => panic!("{how:?}: {other:?}"),
+        }
+        match second {
+            Err(RequestFailed::Closed(closed)) => as_expected(&how, closed),
+            other => panic!("{how:?}: {other:?}"),
+        }
+        assert!(connection.next_event().await.is_none(), "{how:?}");
+        as_expected(&how, connection.closed().await);
+        let seen = proxy.over().await;
+        if !matches!(how, How::Reflect | How::Cut) {
+            assert_eq!(seen.ended_by, Some(Side::Device), "{how:?}");
+        }
+        // Not even a goodbye.
+        assert!(seen.from(Side::Device).count() <= 4, "{how:?}");
+    }
+    works(&daemon, &proxy).await;
+}
+
+/// A connection that does not notice what was done to it waits for ever.
+async fn in_time<T>(waiting: impl Future<Output = T>) -> T {
+    tokio::time::timeout(PATIENCE, waiting).await.expect("the connection does not end")
+}
+
+fn as_expected(how: &How, closed: Closed) {
+    let expected = match how {
+        How::Cut => closed == Closed::Cut,
+        // The daemon hears its own words and goes, or the device misses one before that.
+        How::Reflect => matches!(closed, Closed::Cut | Closed::Protocol),
+        _ => closed == Closed::Protocol,
+    };
+    assert!(expected, "{how:?}: {closed:?}");
+}
+
+/// The end of a shell is not delivered when something before it is missing: what was printed until
+/// then is not taken for all that there is.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shell_whose_output_is_tampered_with_does_not_end_well() {
+    let (daemon, proxy) = stage().await;
+    let (_device, profile) = Device::paired(&daemon, &proxy).await;
+    // The first record behind the reply to `open`. At least one more follows, and then the end.
+    let place = Place::record(Side::Daemon, 1);
+    for how in [
+        How::Flip { byte: 30, mask: 1 },
+        How::Truncate(80),
+        How::Drop,
+        How::Repeat,
+        How::Later,
+        How::Cut,
+    ] {
+        proxy.plan(Plan::Change(place, how.clone()));
+        let connection = codeout_device::connect(&profile).await.unwrap();
+        let mut session = connection.open_session(80, 24).await.unwrap();
+        // It may be over already.
+        let _ = session.write_input(b"printf '%s%s' un changed; exit 0\n").await;
+        while let Some(part) = in_time(session.read()).await {
+            assert!(matches!(part, SessionOutput::Bytes(_)), "{how:?}: {part:?}");
+        }
+        let expected = if matches!(how, How::Cut) { Closed::Cut } else { Closed::Protocol };
+        assert_eq!(connection.closed().await, expected, "{how:?}");
+        proxy.over().await;
+    }
+    works(&daemon, &proxy).await;
+}
