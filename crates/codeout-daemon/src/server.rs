@@ -11,6 +11,7 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::middleware::map_response;
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use axum::{Extension, Router};
@@ -72,7 +73,8 @@ pub(crate) async fn serve(
     let app = Router::new()
         .route("/", get(page))
         .route(WEBSOCKET_PATH, get(websocket))
-        .with_state(shared);
+        .with_state(shared)
+        .layer(map_response(one_request_each));
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -94,6 +96,14 @@ pub(crate) async fn serve(
             None => turn_away(&stream),
         }
     }
+}
+
+/// Ends the connection behind an answer: who has proved nothing holds a place for a moment.
+async fn one_request_each(mut response: Response) -> Response {
+    if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
 }
 
 /// Says that there are too many, without waiting for whoever asks.
@@ -125,8 +135,6 @@ async fn converse(stream: TcpStream, source: IpAddr, unproven: Unproven, app: Ro
     let served = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HANDSHAKE_TIME)
-        // One request each: who has proved nothing holds a place for a moment.
-        .keep_alive(false)
         .max_buf_size(HEADER_BYTES)
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
