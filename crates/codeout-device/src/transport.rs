@@ -30,8 +30,9 @@ const DIAL_TIME: Duration = Duration::from_secs(10);
 pub(crate) const ANSWER_TIME: Duration = Duration::from_secs(10);
 /// Of a host with several addresses the next one is tried when this time brought no connection.
 const NEXT_ADDRESS: Duration = Duration::from_millis(250);
-/// The memory that the WebSocket reads ahead into, in bytes: all of it is cleared for every read.
-const READ_AHEAD: usize = 16 * 1024;
+/// The memory that the WebSocket reads ahead into, in bytes: a record of output. All of it is
+/// cleared for every read.
+const READ_AHEAD: usize = 33 * 1024;
 
 pub(crate) type Outgoing = Pin<Box<dyn Sink<Message, Error = WsError> + Send>>;
 pub(crate) type Incoming = Pin<Box<dyn Stream<Item = Result<Message, WsError>> + Send>>;

@@ -190,9 +190,10 @@ fn waiting_for(port: u16, to: u16) -> u64 {
 /// Waits until `met`.
 #[cfg(target_os = "linux")]
 async fn until(mut met: impl FnMut() -> bool) {
+    let mut look = tokio::time::interval(Duration::from_millis(1));
     let waiting = async {
         while !met() {
-            tokio::time::sleep(Duration::from_millis(1)).await;
+            look.tick().await;
         }
     };
     tokio::time::timeout(PATIENCE, waiting).await.expect("it does not come to that");

@@ -137,7 +137,11 @@ async fn show(
     let screen = Screen::open();
     loop {
         match reader.read().await {
-            Some(SessionOutput::Bytes(bytes)) => screen.show(bytes).await?,
+            Some(SessionOutput::Bytes(bytes)) => {
+                if let Some(status) = screen.show(bytes, reader).await? {
+                    return Ok(End::Program(status));
+                }
+            }
             Some(SessionOutput::Ended(status)) => return Ok(End::Program(status)),
             None => {
                 let closed = connection.closed().await;

@@ -279,13 +279,13 @@ impl Front {
                 console.line(&format!("{RED}the device list failed:{RED:#} {reason}"));
             }
             Event::Revoked { device } => {
-                console.line(&format!("revoked: {} ({})", device.name, device.id))
+                console.line(&format!("revoked: {} ({})", device.name, device.id));
             }
             Event::Renamed { device, before } => {
                 console.line(&format!("renamed: {before} is now {} ({})", device.name, device.id));
             }
             Event::Unfinished { device } => {
-                console.line(&format!("{} never finished pairing, and is out again", device.name))
+                console.line(&format!("{} never finished pairing, and is out again", device.name));
             }
             _ => {}
         }

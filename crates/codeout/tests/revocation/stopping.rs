@@ -52,9 +52,10 @@ async fn a_daemon_that_stops_says_so_and_leaves_nothing_behind() {
     assert!(!directory.join("control.sock").exists());
     assert!(Client::connect(&directory).await.is_none());
     assert!(matches!(Wire::dial(port).await, Err(WireError::Ended)));
+    let mut look = tokio::time::interval(Duration::from_millis(1));
     let hup = async {
         while !told.exists() {
-            tokio::time::sleep(Duration::from_millis(1)).await;
+            look.tick().await;
         }
     };
     tokio::time::timeout(PATIENCE, hup).await.expect("the program was not told");
