@@ -120,7 +120,7 @@ pub enum PairProgress {
 pub async fn pair(
     request: PairRequest,
     profiles: &Profiles,
-    on_progress: &mut (dyn FnMut(PairProgress) + Send),
+    on_progress: &mut (dyn FnMut(PairProgress) + Send + Sync),
 ) -> Result<PairOutcome, PairError> {
     let pairing = Pairing { request, profiles: profiles.clone(), on_progress };
     pairing.run().await
@@ -130,7 +130,7 @@ pub async fn pair(
 struct Pairing<'a> {
     request: PairRequest,
     profiles: Profiles,
-    on_progress: &'a mut (dyn FnMut(PairProgress) + Send),
+    on_progress: &'a mut (dyn FnMut(PairProgress) + Send + Sync),
 }
 
 impl Pairing<'_> {
@@ -363,4 +363,18 @@ async fn prove(how: &How) -> Result<(Socket, DaemonProved), PairError> {
         error => ConnectError::from_handshake(error, address, true).into(),
     })?;
     Ok((socket, proved))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pairing_can_be_a_task_of_its_own() {
+        fn is_send<T: Send>(_: &T) {}
+        fn check(request: PairRequest, profiles: &Profiles) {
+            is_send(&pair(request, profiles, &mut |_| {}));
+        }
+        let _ = check;
+    }
 }
