@@ -52,10 +52,11 @@ impl Report {
         println!("  {text}");
     }
 
-    /// A figure that is to be at most `most`.
+    /// A figure that is to be at most `most`; a ratio has no unit.
     pub(crate) fn goal(&mut self, what: &str, value: f64, unit: &str, most: f64) {
         let verdict = if value <= most { "reached" } else { "MISSED" };
-        self.goals.push(format!("{verdict}  {what}: {value:.3} {unit} (at most {most} {unit})"));
+        let unit = if unit.is_empty() { String::new() } else { format!(" {unit}") };
+        self.goals.push(format!("{verdict}  {what}: {value:.3}{unit} (at most {most}{unit})"));
     }
 
     /// A ratio that is to be at least `least`.

@@ -55,7 +55,7 @@ async fn connects(report: &mut Report, world: &World, daemon: &Daemon) {
         report.line("without the daemon's CPU: there is no /proc here");
         return;
     };
-    report.line(&format!("{:>60} daemon's CPU {:.3} ms", "", millis(theirs)));
+    report.line(&format!("{:>60}daemon's CPU {:.3} ms", "", millis(theirs)));
     report.goal("connect over sockets, CPU of both ends", millis(ours + theirs), "ms", 1.0);
 }
 

@@ -34,7 +34,7 @@ impl Times {
 
     fn line(&mut self, report: &mut Report, what: &str) {
         let (median, most) = (median(&mut self.0), self.most());
-        report.line(&format!("{what:<58}median {median:>6.1}    max {most:>6.1}"));
+        report.line(&format!("{what:<56}  median {median:>6.1}    max {most:>6.1}"));
     }
 }
 
@@ -71,7 +71,7 @@ async fn by_command(report: &mut Report, world: &World) {
     whole.line(report, "from the start of `codeout devices revoke` to closed");
     behind.line(report, "from its return to closed");
     before.line(report, "the other device's longest wait for output, before");
-    around.line(report, "                                  and around the revocation");
+    around.line(report, "    and around the revocation");
     report.goal("revoke command to closed, max", whole.most(), "ms", 100.0);
 }
 
