@@ -13,7 +13,7 @@
 //!   Profiles -----> Profile -- connect, connect_with_backoff ---------------+
 //! ```
 //!
-//! Most users need [`pair`], [`Profiles`], [`connect`], [`Connection`] and [`Session`].
+//! Most users need [`pair`], [`Profiles`], [`connect()`], [`Connection`] and [`Session`].
 //!
 //! ```no_run
 //! use codeout_device::{How, PairOutcome, PairRequest, Profiles, SessionOutput, connect, pair};

@@ -22,7 +22,7 @@ impl<'a> FromDevice<'a> {
     ///
     /// # Errors
     /// [`Misbehaviour::Message`]: the daemon ends the connection with
-    /// [`ClosingReason::Protocol`].
+    /// `closing` and its reason `protocol`.
     pub fn read(plaintext: &'a [u8]) -> Result<Self, Error> {
         let (&kind, body) = plaintext.split_first().ok_or(Misbehaviour::Message)?;
         match kind {

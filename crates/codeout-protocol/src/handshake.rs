@@ -233,7 +233,7 @@ pub struct Accepted {
 }
 
 impl Accepted {
-    /// The channel, and M4 with `first` as its first record. `now` as in [`Sealer::seal`].
+    /// The channel, and M4 with `first` as its first record. `now` as in [`Sealer::seal`](crate::channel::Sealer::seal).
     ///
     /// # Errors
     /// [`Error::TooLong`].
