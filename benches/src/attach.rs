@@ -15,7 +15,7 @@ const WARM_UP: usize = 100;
 /// What follows an echo is not to weigh on the next key.
 const PAUSE: Duration = Duration::from_millis(1);
 const BULK: usize = 64 << 20;
-const ROUNDS: usize = 3;
+const ROUNDS: usize = 7;
 
 pub(crate) fn run(report: &mut Report, world: &World) {
     let home = world.directory("attach");
