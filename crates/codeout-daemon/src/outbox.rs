@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use axum::extract::ws::{Message, WebSocket};
 use codeout_protocol::channel::Sealer;
-use codeout_protocol::message::FromDaemon;
+use codeout_protocol::message::{Chunk, FromDaemon, Progress, SessionId};
 use futures_util::stream::SplitSink;
 use futures_util::{FutureExt, SinkExt};
 use tokio::sync::Mutex;
 
 use crate::clock::Clock;
+use crate::session::Viewer;
 
 /// A device that takes nothing for this long is gone.
 const STUCK: Duration = Duration::from_secs(90);
@@ -85,32 +86,8 @@ impl Outbox {
         self.send_two(message, None).await
     }
 
-    /// Sends a message now, without waiting for anything, and behind it what `more` gives, which
-    /// is asked only when the first is on its way. False when nothing was sent. What the socket
-    /// does not take at once leaves it with the next [`flush`](Self::flush).
-    pub(crate) fn try_send(
-        &self,
-        first: &FromDaemon<'_>,
-        more: impl FnOnce() -> Option<FromDaemon<'static>>,
-    ) -> bool {
-        let Ok(mut line) = self.0.try_lock() else { return false };
-        if !matches!(line.put(&first.write()).now_or_never(), Some(Ok(()))) {
-            return false;
-        }
-        if let Some(second) = more() {
-            // Behind a first that fitted, the buffer takes a small one.
-            let _ = line.put(&second.write()).now_or_never();
-        }
-        line.flush().now_or_never().is_some()
-    }
-
-    /// Sends what is still in the buffer.
-    pub(crate) async fn flush(&self) -> io::Result<()> {
-        self.0.lock().await.flush().await
-    }
-
     /// As [`send`](Self::send), with another record behind it, on one errand to the socket.
-    pub(crate) async fn send_two(
+    async fn send_two(
         &self,
         first: &FromDaemon<'_>,
         second: Option<&FromDaemon<'_>>,
@@ -137,5 +114,29 @@ impl Outbox {
         line.sink.start_send_unpin(Message::Binary(record.into())).map_err(io::Error::other)?;
         line.flush().await?;
         line.send(Message::Close(None)).await
+    }
+}
+
+/// A device that watches one session through its connection.
+pub(crate) struct RemoteViewer {
+    pub(crate) outbox: Outbox,
+    pub(crate) session: SessionId,
+}
+
+impl Viewer for RemoteViewer {
+    async fn output(&self, offset: u64, bytes: &[u8], written: Option<u64>) -> io::Result<()> {
+        let output = FromDaemon::Output(Chunk { session: self.session, offset, bytes });
+        let written = written.map(|offset| self.written(offset));
+        self.outbox.send_two(&output, written.as_ref()).await
+    }
+
+    async fn input_written(&self, offset: u64) -> io::Result<()> {
+        self.outbox.send(&self.written(offset)).await
+    }
+}
+
+impl RemoteViewer {
+    fn written(&self, offset: u64) -> FromDaemon<'static> {
+        FromDaemon::InputWritten(Progress { session: self.session, offset })
     }
 }

@@ -4,26 +4,29 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::FutureExt;
+use codeout_protocol::channel::Sealer;
+use futures_util::{FutureExt, SinkExt};
 use tokio::sync::{Mutex, mpsc, watch};
 use tokio::time::Instant;
+use tokio_tungstenite::tungstenite::{Error as WsError, Message};
 use zeroize::Zeroizing;
 
 use crate::error::Closed;
-use crate::track::Track;
-use crate::wire::{Failed, Wire};
+use crate::session::Track;
+use crate::transport::Outgoing;
 
 /// How long the reader may take, after sending has failed, to find out why.
 const VERDICT_TIME: Duration = Duration::from_secs(1);
 
 /// Small things that are sent when nobody can wait for them.
+#[derive(Debug)]
 pub(crate) enum Chore {
     /// What was put into the socket's buffer must leave it.
     Flush,
-    /// The daemon is to hear how much of this attachment's output is dealt with.
-    Acknowledge(Arc<Track>),
-    /// Nobody holds this attachment any more: end it.
-    Detach(Arc<Track>),
+    /// Nobody reads this session's output any more: acknowledge what came.
+    Discard(Arc<Track>),
+    /// Nobody holds this session any more: end it.
+    End(Arc<Track>),
 }
 
 /// The sending side of a connection, and whether the connection has ended.
@@ -32,26 +35,54 @@ pub(crate) struct Line {
     closed: watch::Sender<Option<Closed>>,
     chores: mpsc::UnboundedSender<Chore>,
     opened: Instant,
-    local: bool,
+}
+
+struct Wire {
+    outgoing: Outgoing,
+    /// `None` behind the last record.
+    sealer: Option<Sealer>,
+}
+
+/// A record could not be sent.
+#[derive(Debug)]
+struct Failed;
+
+impl From<WsError> for Failed {
+    fn from(error: WsError) -> Self {
+        tracing::debug!(%error, "sending failed");
+        Failed
+    }
+}
+
+impl Wire {
+    /// Waits until a record can be put into the buffer at once: one that was sealed and then
+    /// dropped, because its sender was cancelled, would leave a gap that ends the connection.
+    async fn ready(&mut self) -> Result<(), WsError> {
+        std::future::poll_fn(|context| self.outgoing.poll_ready_unpin(context)).await
+    }
+
+    fn put(&mut self, now: Duration, plaintext: &[u8]) -> Result<(), Failed> {
+        let sealer = self.sealer.as_mut().ok_or(Failed)?;
+        let record = sealer.seal(now, plaintext).map_err(|_| Failed)?;
+        Ok(self.outgoing.start_send_unpin(Message::Binary(record.into()))?)
+    }
 }
 
 impl Line {
     /// The sending side, and the chores that its keeper is to do.
-    pub(crate) fn new(wire: Wire) -> (Self, mpsc::UnboundedReceiver<Chore>) {
+    pub(crate) fn new(
+        outgoing: Outgoing,
+        sealer: Sealer,
+    ) -> (Self, mpsc::UnboundedReceiver<Chore>) {
         let (chores, to_do) = mpsc::unbounded_channel();
+        let wire = Wire { outgoing, sealer: Some(sealer) };
         let line = Line {
-            local: wire.is_local(),
             wire: Mutex::new(Some(wire)),
             closed: watch::Sender::new(None),
             chores,
             opened: Instant::now(),
         };
         (line, to_do)
-    }
-
-    /// Whether the daemon is on the same computer.
-    pub(crate) fn is_local(&self) -> bool {
-        self.local
     }
 
     /// How long ago the connection was made.
@@ -99,25 +130,26 @@ impl Line {
             }
         }
         let mut later = Later(Some(self));
-        let flushed = wire.flush().await;
+        let flushed = wire.outgoing.flush().await;
         later.0 = None;
-        flushed
+        Ok(flushed?)
     }
 
     /// Flushes what another task has put into the buffer.
     pub(crate) async fn flush_rest(&self) -> Result<(), Closed> {
         let flushing = async {
             let mut wire = self.wire.lock().await;
-            wire.as_mut().ok_or(Failed)?.flush().await
+            Ok(wire.as_mut().ok_or(Failed)?.outgoing.flush().await?)
         };
         self.finished(flushing).await
     }
 
-    /// Makes the daemon say something, unless something else is being sent just now.
+    /// Sends a WebSocket ping, unless something else is being sent just now.
     pub(crate) async fn ping(&self) {
         let Ok(mut wire) = self.wire.try_lock() else { return };
         if let Some(wire) = wire.as_mut() {
-            wire.ping().await;
+            // What goes wrong here, the reader hears of, or silence tells.
+            let _ = wire.outgoing.send(Message::Ping(Default::default())).await;
         }
     }
 
@@ -127,8 +159,9 @@ impl Line {
             let mut wire = self.wire.lock().await;
             let wire = wire.as_mut().ok_or(Failed)?;
             wire.ready().await?;
-            wire.put_last()?;
-            wire.flush().await
+            let sealer = wire.sealer.take().ok_or(Failed)?;
+            let record = sealer.finish(&[]).map_err(|_| Failed)?;
+            Ok(wire.outgoing.send(Message::Binary(record.into())).await?)
         };
         // Whatever comes of it, the connection is over.
         let _: Result<(), Closed> = self.finished(finishing).await;

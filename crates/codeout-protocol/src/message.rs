@@ -6,39 +6,22 @@
 //! not know is answered with [`ErrorCode::UnknownRequest`], and an event that the device does
 //! not know is dropped, so that both can be added too.
 
-mod session;
-
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-
-pub use session::{
-    Attach, Attached, Attention, AttentionReason, Ended, Open, ProgramEntry, SessionEntry,
-    TerminalSize,
-};
 
 /// The version of the message layer, said in [`Welcome`].
 pub const VERSION: u32 = 1;
 
 /// The most bytes of terminal output or input in one record.
 pub const MAX_CHUNK: usize = 32_768;
-/// What an attachment may have on its way unacknowledged, in bytes of output and snapshots. The
-/// daemon sends less to a device that takes long to acknowledge.
+/// A session's output that may be on its way unacknowledged, in bytes. The device acknowledges
+/// at least every quarter of it.
 pub const OUTPUT_WINDOW: u64 = 1 << 20;
-/// A device acknowledges at the latest when it has dealt with this many bytes since the last
-/// time…
-pub const ACKNOWLEDGE_AFTER: u64 = 1 << 16;
-/// …and when it has dealt with everything that came, already with this many.
-pub const ACKNOWLEDGE_IDLE: u64 = 1 << 12;
-/// An attachment's input that may be on its way unacknowledged, in bytes. More ends the
-/// connection.
+/// A session's input that may be on its way unacknowledged, in bytes. More ends the connection.
 pub const INPUT_WINDOW: u64 = 1 << 16;
-/// The sessions that one connection may be attached to.
-pub const MAX_ATTACHED: usize = 16;
-/// The names of watchers in a session's entry.
-pub const MAX_WATCHERS: usize = 16;
-/// The largest number of a keyboard.
-pub const MAX_KEYBOARD: u64 = (1 << 53) - 1;
+/// The sessions that one connection may have open.
+pub const MAX_SESSIONS: usize = 16;
 /// The largest number of columns or rows of a terminal; the smallest is 1.
 pub const MAX_TERMINAL_SIDE: u16 = 2_000;
 /// The most bytes of a text for people in a reply.
@@ -52,8 +35,7 @@ pub type SessionId = u32;
 pub struct Chunk<'a> {
     /// Which session.
     pub session: SessionId,
-    /// Bytes before this chunk: of output, since the session's start; of input, of this keyboard;
-    /// of a snapshot, since its beginning.
+    /// Bytes of this direction before this chunk, from 0 at the session's start.
     pub offset: u64,
     /// 1 to [`MAX_CHUNK`] bytes.
     pub bytes: &'a [u8],
@@ -69,14 +51,12 @@ impl fmt::Debug for Chunk<'_> {
     }
 }
 
-/// "All bytes before `offset` are dealt with". Of input: written to the terminal, counted in
-/// this keyboard's bytes. Of output: shown, counted in bytes of output and snapshots that this
-/// attachment was sent.
+/// "All bytes before `offset` are dealt with": output shown, or input written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {
     /// Which session.
     pub session: SessionId,
-    /// How far it is.
+    /// Bytes of that direction since the session's start.
     pub offset: u64,
 }
 
@@ -109,8 +89,6 @@ pub enum FromDaemon<'a> {
     UnknownEvent,
     /// What a session printed.
     Output(Chunk<'a>),
-    /// A part of a snapshot: to be shown as output is.
-    Snapshot(Chunk<'a>),
     /// Input was written to the pseudo-terminal.
     InputWritten(Progress),
 }
@@ -132,49 +110,27 @@ pub struct NumberedRequest {
 pub enum Request {
     /// Nothing; the daemon answers at once. Replies [`Answer::Done`].
     Ping,
-    /// Lists the sessions, oldest first. Replies [`Answer::Sessions`].
-    Sessions {
-        /// Only those with a larger number: for the next part of a long list.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        after: Option<SessionId>,
+    /// Opens a session: a shell in the daemon's directory. Replies [`Answer::Opened`].
+    Open {
+        /// Width of the terminal, 1 to [`MAX_TERMINAL_SIDE`].
+        columns: u16,
+        /// Height of the terminal, 1 to [`MAX_TERMINAL_SIDE`].
+        rows: u16,
     },
-    /// Opens a session. It runs until its program ends. Replies [`Answer::Opened`].
-    Open(Open),
-    /// Attaches this connection to a session. Replies [`Answer::Attached`].
-    Attach(Attach),
-    /// Ends this connection's attachment to a session. Replies [`Answer::Done`].
-    Detach {
-        /// Which session.
-        session: SessionId,
-    },
-    /// Gives a session's terminal another size. Replies [`Answer::Done`].
+    /// Changes the size of a session's terminal. Replies [`Answer::Done`].
     Resize {
         /// Which session.
         session: SessionId,
-        /// The size.
-        #[serde(flatten)]
-        size: TerminalSize,
+        /// As in `open`.
+        columns: u16,
+        /// As in `open`.
+        rows: u16,
     },
-    /// Ends a session: its programs get SIGHUP, and SIGKILL when they do not heed it. Replies
-    /// [`Answer::Done`].
+    /// Ends a session: its programs get SIGHUP. Replies [`Answer::Done`].
     End {
         /// Which session.
         session: SessionId,
     },
-    /// Renames a session. Replies [`Answer::Renamed`].
-    RenameSession {
-        /// Which session.
-        session: SessionId,
-        /// The name wanted.
-        name: String,
-    },
-    /// Takes a session that has ended off the list. Replies [`Answer::Done`].
-    Dismiss {
-        /// Which session.
-        session: SessionId,
-    },
-    /// Lists the programs known by name. Replies [`Answer::Programs`].
-    Programs,
     /// Lists the paired devices. Replies [`Answer::Devices`].
     Devices,
     /// Revokes a device. Replies [`Answer::Done`] when it is out.
@@ -232,27 +188,12 @@ pub enum Answer {
     },
     /// To `offer`.
     Offer(OfferEntry),
-    /// To `sessions`.
-    Sessions {
-        /// Oldest first.
-        sessions: Vec<SessionEntry>,
-        /// Whether there are more behind them.
-        #[serde(default)]
-        more: bool,
-    },
     /// To `open`.
     Opened {
-        /// The new session.
-        opened: SessionEntry,
+        /// The new session's number.
+        session: SessionId,
     },
-    /// To `attach`.
-    Attached(Box<Attached>),
-    /// To `programs`.
-    Programs {
-        /// The shell first.
-        programs: Vec<ProgramEntry>,
-    },
-    /// To `rename` and `rename_session`.
+    /// To `rename`.
     Renamed {
         /// The name as it is now: cleaned, and made unique.
         name: String,
@@ -358,10 +299,6 @@ pub enum ErrorCode {
     NotFound,
     /// There are as many as there may be.
     Limit,
-    /// Another session has that name.
-    Taken,
-    /// The session has ended.
-    Ended,
     /// The daemon tried and could not.
     Failed,
     /// A code of a later version.
@@ -376,60 +313,13 @@ pub enum ErrorCode {
 pub enum Event {
     /// The first record of every connection.
     Welcome(Welcome),
-    /// A session was opened.
-    SessionOpened {
-        /// As it is.
-        session: SessionEntry,
-    },
-    /// Something of a session's entry has changed.
-    SessionChanged {
-        /// As it is.
-        session: SessionEntry,
-    },
-    /// A session wants somebody to look.
-    SessionAttention {
-        /// Which session.
-        session: SessionId,
-        /// Its name.
-        name: String,
-        /// Why.
-        #[serde(flatten)]
-        attention: Attention,
-    },
-    /// A session's program has ended. To an attached device it comes behind the last output, and
-    /// ends the attachment.
+    /// A session of this connection has ended; nothing of it follows.
     SessionEnded {
         /// Which session.
         session: SessionId,
         /// How its program ended.
         #[serde(flatten)]
         status: ExitStatus,
-    },
-    /// A session is off the list.
-    SessionDismissed {
-        /// Which session.
-        session: SessionId,
-    },
-    /// A snapshot of a session begins: what the device shows of it is void.
-    Snapshot {
-        /// Which session.
-        session: SessionId,
-        /// The size that its terminal has now.
-        #[serde(flatten)]
-        size: TerminalSize,
-        /// Who gave it that size.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        size_by: Option<String>,
-        /// Whether history comes first.
-        #[serde(default)]
-        history: bool,
-    },
-    /// A snapshot is complete: output follows.
-    SnapshotEnd {
-        /// Which session.
-        session: SessionId,
-        /// The offset of the output that follows.
-        offset: u64,
     },
     /// A device was paired.
     DevicePaired {
@@ -489,8 +379,6 @@ pub enum ClosingReason {
     Expired,
     /// The daemon stops.
     Stopping,
-    /// A new process takes over at once, with every session: connect again.
-    Restarting,
     /// The device ended the connection, and the daemon agrees.
     Goodbye,
     /// The device broke the message layer or a limit.
