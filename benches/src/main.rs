@@ -4,14 +4,25 @@
 
 mod attach;
 mod channel;
+mod emulators;
 mod handshakes;
+mod idle;
 mod measure;
+mod memory;
 mod network;
+mod paint;
 mod processes;
+mod relay;
+mod restart;
 mod revocation;
+mod sessions;
+mod slow;
 mod sshd;
 mod start;
 mod terminal;
+mod text;
+mod tmux;
+mod watchers;
 
 use std::process::ExitCode;
 
@@ -20,17 +31,27 @@ use processes::World;
 
 type Bench = (&'static str, fn(&mut Report, &World));
 
-const ALL: [Bench; 6] = [
+const ALL: [Bench; 13] = [
     ("handshakes", |report, _| handshakes::run(report)),
     ("channel", |report, _| channel::run(report)),
+    ("emulators", |report, _| emulators::run(report)),
     ("start", start::run),
     ("network", network::run),
     ("attach", attach::run),
+    ("watchers", watchers::run),
+    ("slow", slow::run),
+    ("idle", idle::run),
+    ("memory", memory::run),
+    ("paint", paint::run),
+    ("restart", restart::run),
     ("revocation", revocation::run),
 ];
 
 fn main() -> ExitCode {
     let chosen: Vec<String> = std::env::args().skip(1).collect();
+    if chosen == [relay::ARGUMENT] {
+        return relay::run();
+    }
     if let Some(unknown) = chosen.iter().find(|name| !ALL.iter().any(|(known, _)| known == name)) {
         measure::complain(&format!("there is no benchmark {unknown}"));
         return ExitCode::from(2);

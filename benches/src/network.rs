@@ -1,7 +1,7 @@
 //! Handshakes over real sockets with the real daemon in its own process, from one client that
 //! uses one thread.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use codeout_device::{Profile, connect};
 use codeout_protocol::link::Link;
@@ -10,12 +10,11 @@ use codeout_protocol::pairing::{self, DevicePairing};
 use codeout_protocol::sodium::KeyPair;
 use codeout_protocol::{SUBPROTOCOL, WEBSOCKET_PATH};
 use futures_util::{SinkExt, StreamExt};
-use rustix::process::Pid;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::http::HeaderValue;
 
-use crate::measure::{Report, median, millis, thread_cpu};
+use crate::measure::{Report, median, millis, process_cpu, thread_cpu};
 use crate::processes::{Daemon, World, join, runtime};
 
 const CONNECTS: u32 = 500;
@@ -113,14 +112,4 @@ async fn joins(report: &mut Report, world: &World, daemon: &Daemon) {
         "pair, confirmed  {:>24.3} ms each    with both disks and the fingerprint",
         median(&mut times)
     ));
-}
-
-/// The CPU time that a process has used; `None` where there is no `/proc`.
-fn process_cpu(pid: Pid) -> Option<Duration> {
-    let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).ok()?;
-    // The second field is a name, and may hold anything.
-    let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11);
-    let mut ticks = || fields.next()?.parse::<u64>().ok();
-    let ticks = ticks()? + ticks()?;
-    Some(Duration::from_secs(ticks) / u32::try_from(rustix::param::clock_ticks_per_second()).ok()?)
 }

@@ -6,8 +6,10 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use codeout_daemon::OfferLimits;
-use codeout_daemon::control::Client;
-use codeout_device::{Connection, How, PairOutcome, PairRequest, Profile, Profiles, pair};
+use codeout_daemon::control::{Client, socket};
+use codeout_device::{
+    Connection, How, PairOutcome, PairRequest, Profile, Profiles, connect_local, pair,
+};
 use codeout_protocol::link::Link;
 use codeout_protocol::name::Name;
 use pty_process::blocking::Pty;
@@ -117,6 +119,14 @@ impl Process {
         process
     }
 
+    /// With a terminal of its own, as any server and any shell has: Linux shares out its time by
+    /// terminal. It also ends when nobody holds that any more.
+    pub(crate) fn in_terminal(command: pty_process::blocking::Command) -> (Process, Pty) {
+        let (terminal, its_end) = pty_process::blocking::open().expect("a pseudo-terminal");
+        let command = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        (Process::of(command.spawn(its_end).expect("the program starts")), terminal)
+    }
+
     pub(crate) fn pid(&self) -> Pid {
         Pid::from_child(&self.0)
     }
@@ -157,12 +167,7 @@ pub(crate) struct Daemon {
 impl Daemon {
     /// Starts it and waits until it answers.
     pub(crate) async fn start(world: &World, home: &Path) -> Daemon {
-        // With a terminal of its own, as any server and any shell has: Linux shares out its time
-        // by terminal. It also ends when nobody holds that any more.
-        let (terminal, its_end) = pty_process::blocking::open().expect("a pseudo-terminal");
-        let command = pty_process::blocking::Command::from(world.daemon(home));
-        let command = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        let process = Process::of(command.spawn(its_end).expect("the daemon starts"));
+        let (process, terminal) = Process::in_terminal(world.daemon(home).into());
         let daemon = Daemon { process, home: home.to_owned(), _terminal: terminal };
         let start = Instant::now();
         while Client::connect(&home.join("daemon")).await.is_none() {
@@ -174,6 +179,12 @@ impl Daemon {
 
     pub(crate) fn pid(&self) -> Pid {
         self.process.pid()
+    }
+
+    /// A connection through the control socket.
+    pub(crate) async fn connect(&self) -> Connection {
+        let connected = connect_local(&socket(&self.home.join("daemon"))).await;
+        connected.expect("the daemon lets its own user in")
     }
 
     /// The link of a fresh offer.

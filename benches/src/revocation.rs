@@ -4,13 +4,15 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use codeout_daemon::{Config, Daemon as OwnDaemon, OfferLimits};
-use codeout_device::{Connection, SessionOutput};
+use codeout_daemon::{Config, Daemon as OwnDaemon, OfferLimits, control};
+use codeout_device::{Connection, SessionOutput, connect_local};
+use codeout_protocol::message::SessionId;
 use codeout_protocol::name::Name;
 use tokio::task::JoinHandle;
 
 use crate::measure::{Report, median, millis, quantile};
 use crate::processes::{Daemon, PATIENCE, World, join, runtime};
+use crate::sessions;
 
 const ROUNDS: usize = 10;
 /// How long both devices stream before one is revoked.
@@ -44,6 +46,7 @@ async fn by_command(report: &mut Report, world: &World) {
     let daemon = Daemon::start(world, &home).await;
     let witness = join(daemon.offer().await, &world.directory("witness"), "witness").await.0;
     let witness = Streaming::start(witness).await;
+    let own = daemon.connect().await;
     let (mut whole, mut behind) = (Times::default(), Times::default());
     let (mut before, mut around) = (Times::default(), Times::default());
     for round in 0..ROUNDS {
@@ -59,6 +62,7 @@ async fn by_command(report: &mut Report, world: &World) {
         let status = tokio::process::Command::from(command).status().await;
         assert!(status.expect("the command runs").success(), "the device is revoked");
         let returned = Instant::now();
+        let session = device.session;
         let closed = device.closed().await;
 
         whole.0.push(millis(closed - begun));
@@ -67,6 +71,7 @@ async fn by_command(report: &mut Report, world: &World) {
         tokio::time::sleep(STREAMING / 2).await;
         before.0.push(millis(witness.largest_gap(calm, begun)));
         around.0.push(millis(witness.largest_gap(begun, Instant::now())));
+        sessions::end(&own, session).await;
     }
     whole.line(report, "from the start of `codeout devices revoke` to closed");
     behind.line(report, "from its return to closed");
@@ -79,9 +84,11 @@ async fn by_command(report: &mut Report, world: &World) {
 async fn by_call(report: &mut Report, world: &World) {
     let name = Name::clean("bench").expect("a name");
     let home = world.directory("call").join("daemon");
+    let control = control::socket(&home);
     let mut config = Config::new(home, world.directory("call"), name);
     (config.bind, config.port) = (Some([127, 0, 0, 1].into()), 0);
     let daemon = OwnDaemon::open(config).await.expect("the daemon starts");
+    let own = connect_local(&control).await.expect("the daemon lets its own user in");
     let (mut returned, mut closed) = (Times::default(), Times::default());
     for round in 0..ROUNDS {
         let offer = daemon.offer(OfferLimits::default());
@@ -92,11 +99,13 @@ async fn by_call(report: &mut Report, world: &World) {
         let device = Streaming::start(connection).await;
         tokio::time::sleep(STREAMING / 2).await;
 
-        let begun = Instant::now();
+        let (session, begun) = (device.session, Instant::now());
         daemon.revoke(id).await.expect("the disk works").expect("the device is known");
         returned.0.push(millis(begun.elapsed()));
         closed.0.push(millis(device.closed().await - begun));
+        sessions::end(&own, session).await;
     }
+    own.close().await;
     daemon.stop().await;
     returned.line(report, "from `revoke` to durable, and closed at the daemon");
     closed.line(report, "from `revoke` to closed at the device");
@@ -105,30 +114,34 @@ async fn by_call(report: &mut Report, world: &World) {
 
 /// A device whose session prints as fast as it can.
 struct Streaming {
+    session: SessionId,
     chunks: Arc<Mutex<Vec<Instant>>>,
     closed: JoinHandle<Instant>,
 }
 
 impl Streaming {
     async fn start(connection: Connection) -> Streaming {
-        let mut session = connection.open_session(80, 24).await.expect("a session");
-        let typed = b"exec yes 'the quick brown fox jumps over the lazy dog'\n";
-        session.write_input(typed).await.expect("it is typed");
+        let script = "exec yes 'the quick brown fox jumps over the lazy dog'";
+        let name = format!("streamed by {}", connection.welcome().device.name);
+        let session = sessions::open(&connection, &name, script).await;
+        let mut attachment = sessions::attach(&connection, session, None).await;
         let chunks = Arc::new(Mutex::new(Vec::new()));
         let taken = Arc::clone(&chunks);
         tokio::spawn(async move {
-            while let Some(SessionOutput::Bytes(_)) = session.read().await {
-                taken.lock().unwrap_or_else(PoisonError::into_inner).push(Instant::now());
+            while let Some(output) = attachment.read().await {
+                if let SessionOutput::Bytes(_) = output {
+                    taken.lock().unwrap_or_else(PoisonError::into_inner).push(Instant::now());
+                }
             }
         });
         let closed = tokio::spawn(async move {
             connection.closed().await;
             Instant::now()
         });
-        Streaming { chunks, closed }
+        Streaming { session, chunks, closed }
     }
 
-    /// When its connection was closed.
+    /// When its connection was closed. Its session runs on.
     async fn closed(self) -> Instant {
         let closed = tokio::time::timeout(PATIENCE, self.closed).await;
         closed.expect("it is closed").expect("nothing panics")

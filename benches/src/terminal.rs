@@ -15,6 +15,8 @@ pub(crate) struct Terminal {
     // Behind the terminal, so that the program finds its terminal closed when it is ended.
     _process: Process,
     buffer: Vec<u8>,
+    /// How many commands were run.
+    commands: usize,
 }
 
 impl Terminal {
@@ -22,7 +24,7 @@ impl Terminal {
         let (pty, pts) = open().expect("a pseudo-terminal");
         pty.resize(Size::new(24, 80)).expect("it has a size");
         let process = Process::of(command.env("TERM", "xterm").spawn(pts).expect("it starts"));
-        Terminal { name, pty, _process: process, buffer: vec![0; 1 << 16] }
+        Terminal { name, pty, _process: process, buffer: vec![0; 1 << 16], commands: 0 }
     }
 
     pub(crate) fn write(&mut self, bytes: &[u8]) {
@@ -31,10 +33,9 @@ impl Terminal {
 
     /// What is shown next.
     pub(crate) fn read(&mut self) -> &[u8] {
-        let patience = Timespec::try_from(PATIENCE).expect("it fits");
-        let ready = poll(&mut [PollFd::new(&self.pty, PollFlags::IN)], Some(&patience));
-        assert_eq!(ready, Ok(1), "{} shows nothing", self.name);
-        let count = self.pty.read(&mut self.buffer).expect("the program runs");
+        assert!(self.is_readable(PATIENCE), "{} shows nothing", self.name);
+        let count = self.pty.read(&mut self.buffer);
+        let count = count.unwrap_or_else(|error| panic!("{} has ended: {error}", self.name));
         &self.buffer[..count]
     }
 
@@ -54,18 +55,28 @@ impl Terminal {
     }
 
     /// Types a command and waits until it was run. What is typed and echoed holds no marker.
-    pub(crate) fn run(&mut self, command: &str) {
-        self.write(format!("{command}; printf 'DO%s\\n' NE\n").as_bytes());
-        self.read_until(b"DONE\r\n");
+    /// Returns the bytes that were shown.
+    pub(crate) fn run(&mut self, command: &str) -> usize {
+        // Whoever paints the screen anew shows the marker of the command before.
+        self.commands += 1;
+        let number = self.commands;
+        self.write(format!("{command}; printf 'DO%s\\n' NE{number}.\n").as_bytes());
+        self.read_until(format!("DONE{number}.").as_bytes())
     }
 
     /// From a key to its echo.
     pub(crate) fn key(&mut self, key: u8) -> Duration {
+        while self.is_readable(Duration::ZERO) {
+            self.read();
+        }
         let start = Instant::now();
         self.write(&[key]);
-        let echo = self.read();
-        let time = start.elapsed();
-        assert_eq!(echo, [key], "the echo is the key");
-        time
+        while !self.read().contains(&key) {}
+        start.elapsed()
+    }
+
+    fn is_readable(&self, patience: Duration) -> bool {
+        let patience = Timespec::try_from(patience).expect("it fits");
+        poll(&mut [PollFd::new(&self.pty, PollFlags::IN)], Some(&patience)) == Ok(1)
     }
 }

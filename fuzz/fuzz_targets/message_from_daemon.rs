@@ -11,7 +11,7 @@ fuzz_target!(|plaintext: &[u8]| {
     };
     match &message {
         FromDaemon::UnknownEvent => return,
-        FromDaemon::Output(chunk) => {
+        FromDaemon::Output(chunk) | FromDaemon::Snapshot(chunk) => {
             assert!((1..=MAX_CHUNK).contains(&chunk.bytes.len()));
             assert_eq!(message.write(), plaintext);
         }

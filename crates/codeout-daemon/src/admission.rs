@@ -152,7 +152,7 @@ async fn connect(
         door.send(accepted.refuse()).await?;
         return Err(Ended::Refused);
     };
-    let (channel, m4) = accepted.accept(shared.now(), &welcome(shared, &device))?;
+    let (channel, m4) = accepted.accept(shared.now(), &welcome_record(shared, &device))?;
     door.send(m4).await?;
     Ok(Admitted { device, channel, presence })
 }
@@ -173,15 +173,19 @@ fn store_failed(shared: &Shared, error: &crate::devices::DevicesError) -> Ended 
     Ended::Gone
 }
 
-/// The first record of every connection.
-fn welcome(shared: &Shared, device: &Device) -> Vec<u8> {
+fn welcome_record(shared: &Shared, device: &Device) -> Vec<u8> {
+    FromDaemon::Event(welcome(shared, device)).write()
+}
+
+/// The first event of every connection.
+pub(crate) fn welcome(shared: &Shared, device: &Device) -> message::Event {
     let entry = DeviceEntry { connected: true, this: true, ..device.entry() };
     let welcome = Welcome {
         protocol: message::VERSION,
         daemon: shared.config.name.to_string(),
         device: entry,
     };
-    FromDaemon::Event(message::Event::Welcome(welcome)).write()
+    message::Event::Welcome(welcome)
 }
 
 async fn pair(
@@ -215,7 +219,7 @@ async fn pair(
     };
     // Revoked in this very moment: Connect will tell it.
     let presence = enter(shared, &device).await?.ok_or(Ended::Gone)?;
-    let (channel, p4) = proved.accept(shared.now(), &welcome(shared, &device))?;
+    let (channel, p4) = proved.accept(shared.now(), &welcome_record(shared, &device))?;
     door.send(p4).await?;
     Ok(Admitted { device, channel, presence })
 }

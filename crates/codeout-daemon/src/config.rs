@@ -8,6 +8,7 @@ use codeout_protocol::address::Address;
 use codeout_protocol::name::Name;
 
 use crate::clock::{Clock, SystemClock};
+use crate::settings::SessionSettings;
 
 /// What a daemon is started with.
 #[derive(Debug, Clone)]
@@ -28,6 +29,8 @@ pub struct Config {
     pub directory: PathBuf,
     /// The program of a session.
     pub shell: PathBuf,
+    /// What sessions keep and can be opened with, and what is done when one wants attention.
+    pub sessions: SessionSettings,
     /// The time.
     pub clock: Arc<dyn Clock>,
 }
@@ -45,6 +48,7 @@ impl Config {
             confirm: false,
             directory,
             shell: PathBuf::from("/bin/sh"),
+            sessions: SessionSettings::default(),
             clock: Arc::new(SystemClock),
         }
     }
@@ -71,6 +75,10 @@ impl Paths {
 
     pub(crate) fn lock(&self) -> PathBuf {
         self.home.join("lock")
+    }
+
+    pub(crate) fn sessions(&self) -> PathBuf {
+        self.home.join("sessions.json")
     }
 
     pub(crate) fn socket(&self) -> PathBuf {

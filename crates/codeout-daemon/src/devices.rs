@@ -29,6 +29,7 @@ pub use crate::files::UnsafeFile;
 
 use self::error::classify;
 use crate::files::{self, Draft};
+use crate::naming::{self, folded};
 
 /// "codt": what marks a SQLite file as codeout's allow-list.
 const APPLICATION_ID: i32 = 0x636f_6474;
@@ -325,11 +326,6 @@ fn wipe_log(connection: &Connection) {
     let _ = connection.busy_timeout(PATIENCE);
 }
 
-/// The form in which names are compared.
-fn folded(name: &str) -> String {
-    name.to_lowercase()
-}
-
 /// An id that is no other device's, nor any device's name.
 fn fresh_id(devices: &[Device]) -> DeviceId {
     loop {
@@ -342,22 +338,13 @@ fn fresh_id(devices: &[Device]) -> DeviceId {
     }
 }
 
-/// `wanted`, or `wanted-2`, `wanted-3`..., whichever is first no name and no id in `others`: a
+/// `wanted`, or the first of `wanted-2`, `wanted-3`... that is no name and no id in `others`: a
 /// device that took another's id as its name could be revoked in its place.
 fn unique_name(wanted: &str, others: &[Device]) -> Name {
-    let is_taken = |name: &Name| {
+    naming::unique(wanted, |name| {
         let name = folded(name.as_str());
         others.iter().any(|other| folded(other.name.as_str()) == name || other.id.as_str() == name)
-    };
-    let first = std::iter::once(String::new());
-    let mut suffixes = first.chain((2u64..).map(|number| format!("-{number}")));
-    let name = suffixes.find_map(|suffix| {
-        let room = Name::MAX_BYTES - suffix.len();
-        let end = (0..=room).rev().find(|end| wanted.is_char_boundary(*end))?;
-        let name = Name::clean(&format!("{}{suffix}", wanted[..end].trim_end()))?;
-        (!is_taken(&name)).then_some(name)
-    });
-    name.expect("there are more suffixes than devices")
+    })
 }
 
 /// The nearest time that SQLite's signed integers hold.

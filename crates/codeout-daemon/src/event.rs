@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use codeout_protocol::message::SessionId;
+use codeout_protocol::message::{Attention, SessionEntry};
 use codeout_protocol::name::Name;
 
 use crate::devices::Device;
@@ -97,15 +97,22 @@ pub enum Event {
     },
     /// A session was opened.
     SessionOpened {
-        /// Its number.
-        session: SessionId,
-        /// By which device.
-        device: Device,
+        /// The session.
+        session: SessionEntry,
+        /// The name of the device that opened it.
+        by: String,
     },
-    /// A session ended.
+    /// A session wants somebody to look.
+    SessionAttention {
+        /// The session.
+        session: SessionEntry,
+        /// Why.
+        attention: Attention,
+    },
+    /// A session's program has ended.
     SessionEnded {
-        /// Its number.
-        session: SessionId,
+        /// The session as it is.
+        session: SessionEntry,
     },
 }
 

@@ -30,32 +30,43 @@ mod clock;
 mod config;
 mod connection;
 pub mod control;
+mod crier;
 pub mod devices;
 mod doorway;
+mod environment;
 mod event;
 mod files;
 mod fingerprint;
+mod handover;
+mod hooks;
 pub mod identity;
 mod limiter;
+mod local_link;
 mod lock;
+mod naming;
 mod offer;
 mod outbox;
+mod process_group;
+mod programs;
 mod registry;
 mod requests;
 mod server;
 mod session;
+mod sessions;
+mod settings;
 mod shared_stream;
 mod state;
 pub mod stopped;
 
 use std::io;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use codeout_protocol::code::Code;
 use codeout_protocol::fingerprint::{Fingerprint, OutOfMemory};
-use codeout_protocol::message::{ClosingReason, DeviceEntry};
+use codeout_protocol::message::{ClosingReason, DeviceEntry, SessionEntry};
 use codeout_protocol::name::Name;
 use codeout_protocol::sodium::KeyPair;
 use tokio::sync::{broadcast, watch};
@@ -64,14 +75,18 @@ use tokio::task::JoinSet;
 pub use clock::{Clock, SystemClock};
 pub use config::Config;
 pub use event::Event;
+pub use handover::Inherited;
 pub use offer::{LIFETIME, OfferLimits, OfferNumber, OfferView};
-pub use state::OfferLink;
+pub use sessions::LostSession;
+pub use settings::{HookSettings, NamedProgram, SessionSettings};
+pub use state::{Asked, OfferLink};
 
 use config::Paths;
 use devices::{Device, DeviceId, Devices, DevicesError};
 use fingerprint::OwnFingerprint;
 use identity::{Identity, IdentityError};
 use lock::{Lock, LockError};
+use sessions::Sessions;
 use state::Shared;
 
 /// How often the daemon looks at what time has changed.
@@ -91,8 +106,34 @@ pub struct Daemon {
     stop: watch::Sender<bool>,
     tasks: JoinSet<()>,
     socket: PathBuf,
+    /// For the process after this one.
+    doors: Doors,
+    abandoned: Abandoned,
     // Let go last: the next daemon may start when this one has ended.
-    _lock: Lock,
+    lock: Lock,
+}
+
+/// Ends what goes on by itself, when a daemon is dropped and nothing comes after it.
+#[derive(Debug)]
+struct Abandoned {
+    shared: Arc<Shared>,
+    for_nothing: bool,
+}
+
+impl Drop for Abandoned {
+    fn drop(&mut self) {
+        if self.for_nothing {
+            self.shared.registry.shut(ClosingReason::Stopping);
+            self.shared.sessions.hang_up_all();
+        }
+    }
+}
+
+/// The sockets on which it listens; each has a second descriptor, which the serving task has.
+#[derive(Debug)]
+struct Doors {
+    listener: OwnedFd,
+    control: OwnedFd,
 }
 
 /// A daemon could not be started. Nothing was changed.
@@ -130,6 +171,9 @@ pub enum OpenError {
         /// Why.
         reason: io::Error,
     },
+    /// Sessions cannot be kept.
+    #[error("cannot keep sessions: {0}")]
+    Sessions(#[source] io::Error),
     /// The control socket cannot be made.
     #[error("cannot make the control socket {}: {reason}", .path.display())]
     Control {
@@ -158,23 +202,57 @@ impl Daemon {
     pub async fn open(config: Config) -> Result<Daemon, OpenError> {
         let paths = Paths::new(&config.home);
         let lock = take_lock(&paths).await?;
-        let identity = identity(&paths)?;
-        let devices = Devices::open(&paths.devices())?;
+        let store = Store::open(&paths)?;
         let listener = listen(&config)?;
-        let port = listener.local_addr().map_err(|error| listen_error(&config, error))?.port();
         let socket = paths.socket();
         let control = control::bind(&socket)
             .map_err(|reason| OpenError::Control { path: socket.clone(), reason })?;
+        let sessions = Sessions::new(&config, paths.sessions()).map_err(OpenError::Sessions)?;
+        sessions.find_lost();
+        let start = Start { lock, store, listener, control, sessions, restarts: 0 };
+        Self::start(config, start)
+    }
 
-        let fingerprint = OwnFingerprint::of(identity.public);
-        let shared = Arc::new(Shared::new(config, port, identity, devices));
+    /// Goes on with the daemon that was here before, with every session. Its devices come back by
+    /// themselves. No offer is open.
+    ///
+    /// # Errors
+    /// [`OpenError`] names what is in the way. The sessions have ended then.
+    pub async fn take_over(config: Config, inherited: Inherited) -> Result<Daemon, OpenError> {
+        let Inherited { lock, listener, control, sessions: saved, restarts } = inherited;
+        let paths = Paths::new(&config.home);
+        let store = Store::open(&paths)?;
+        let listener = std::net::TcpListener::from(listener);
+        let listener = tokio::net::TcpListener::from_std(listener)
+            .map_err(|error| listen_error(&config, error))?;
+        let control = std::os::unix::net::UnixListener::from(control);
+        let control = tokio::net::UnixListener::from_std(control)
+            .map_err(|reason| OpenError::Control { path: paths.socket(), reason })?;
+        let sessions = Sessions::new(&config, paths.sessions()).map_err(OpenError::Sessions)?;
+        sessions.restore(saved).map_err(OpenError::Sessions)?;
+        let lock = Lock::held(lock);
+        let start = Start { lock, store, listener, control, sessions, restarts };
+        Self::start(config, start)
+    }
+
+    fn start(config: Config, start: Start) -> Result<Daemon, OpenError> {
+        let Start { lock, store, listener, control, sessions, restarts } = start;
+        let port = listener.local_addr().map_err(|error| listen_error(&config, error))?.port();
+        let socket = Paths::new(&config.home).socket();
+        let doors = Doors::of(&listener, &control).map_err(|error| listen_error(&config, error))?;
+        let fingerprint = OwnFingerprint::of(store.identity.public);
+        let Store { identity, devices } = store;
+        let shared = Shared::new(config, port, identity, devices, sessions, restarts);
+        let shared = Arc::new(shared);
         let (stop, stopped) = watch::channel(false);
         let mut tasks = JoinSet::new();
         tasks.spawn(server::serve(listener, Arc::clone(&shared), stopped.clone()));
         let for_control = fingerprint.clone();
         tasks.spawn(control::serve(control, Arc::clone(&shared), for_control, stopped.clone()));
+        tasks.spawn(crier::serve(Arc::clone(&shared), stopped.clone()));
         tasks.spawn(keep_house(Arc::clone(&shared), stopped));
-        Ok(Daemon { shared, fingerprint, stop, tasks, socket, _lock: lock })
+        let abandoned = Abandoned { shared: Arc::clone(&shared), for_nothing: true };
+        Ok(Daemon { shared, fingerprint, stop, tasks, socket, doors, abandoned, lock })
     }
 
     /// The port that it listens on.
@@ -249,16 +327,85 @@ impl Daemon {
         self.shared.housekeep().await
     }
 
-    /// Ends the daemon: lets nobody in any more, tells every device, hangs up every session.
+    /// The sessions, oldest first: those that run, and those that ended and were not dismissed.
+    pub fn sessions(&self) -> Vec<SessionEntry> {
+        self.shared.sessions.all().iter().map(|session| session.entry()).collect()
+    }
+
+    /// The sessions that the daemon before this one had when it ended without a word: it was
+    /// killed, or the computer went down.
+    pub fn lost(&self) -> &[LostSession] {
+        self.shared.sessions.lost()
+    }
+
+    /// Waits until somebody asks the daemon, through its control socket, to end or to restart.
+    pub async fn asked(&self) -> Asked {
+        self.shared.asked().await
+    }
+
+    /// Ends this process's part in the daemon, and leaves everything to the next: devices are told
+    /// to come back at once, programs run on. [`Inherited::exec`] is to follow, or
+    /// [`take_over`](Self::take_over).
+    pub async fn hand_over(mut self) -> Inherited {
+        self.close(ClosingReason::Restarting).await;
+        self.abandoned.for_nothing = false;
+        let sessions = self.shared.sessions.save().await;
+        let Doors { listener, control } = self.doors;
+        let restarts = self.shared.restarts;
+        Inherited { lock: self.lock.into(), listener, control, sessions, restarts }
+    }
+
+    /// Ends the daemon: lets nobody in any more, tells every device, and ends every session: its
+    /// programs have 5 s to heed a hang-up.
     pub async fn stop(mut self) {
+        self.close(ClosingReason::Stopping).await;
+        self.shared.sessions.end_all().await;
+        // A socket that stays behind is a dead daemon's; the next one removes it.
+        let _ = std::fs::remove_file(&self.socket);
+    }
+
+    async fn close(&mut self, reason: ClosingReason) {
         self.stop.send_replace(true);
-        let closing = self.shared.registry.close_all(ClosingReason::Stopping);
+        let closing = self.shared.registry.close_all(reason);
         if tokio::time::timeout(STOPPING, closing).await.is_err() {
             tracing::warn!("some connections did not end in time");
         }
         while self.tasks.join_next().await.is_some() {}
-        // A socket that stays behind is a dead daemon's; the next one removes it.
-        let _ = std::fs::remove_file(&self.socket);
+    }
+}
+
+/// What a daemon begins with.
+struct Start {
+    lock: Lock,
+    store: Store,
+    listener: tokio::net::TcpListener,
+    control: tokio::net::UnixListener,
+    sessions: Sessions,
+    restarts: u32,
+}
+
+/// What a daemon has on disk.
+struct Store {
+    identity: KeyPair,
+    devices: Devices,
+}
+
+impl Store {
+    fn open(paths: &Paths) -> Result<Self, OpenError> {
+        let identity = identity(paths)?;
+        Ok(Store { identity, devices: Devices::open(&paths.devices())? })
+    }
+}
+
+impl Doors {
+    fn of(
+        listener: &tokio::net::TcpListener,
+        control: &tokio::net::UnixListener,
+    ) -> io::Result<Self> {
+        Ok(Doors {
+            listener: listener.as_fd().try_clone_to_owned()?,
+            control: control.as_fd().try_clone_to_owned()?,
+        })
     }
 }
 
@@ -284,13 +431,6 @@ fn identity(paths: &Paths) -> Result<KeyPair, IdentityError> {
         return Identity::load(&paths.identity());
     }
     Identity::load_or_create(&paths.identity()).map(|(pair, _)| pair)
-}
-
-impl Drop for Daemon {
-    fn drop(&mut self) {
-        self.stop.send_replace(true);
-        self.shared.registry.shut(ClosingReason::Stopping);
-    }
 }
 
 fn listen(config: &Config) -> Result<tokio::net::TcpListener, OpenError> {

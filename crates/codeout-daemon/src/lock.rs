@@ -2,6 +2,7 @@
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -11,7 +12,7 @@ use crate::config::Paths;
 
 /// The lock on a daemon's directory, let go when dropped, also by the end of the process.
 #[derive(Debug)]
-pub(crate) struct Lock(#[allow(dead_code, reason = "held, never used")] File);
+pub(crate) struct Lock(File);
 
 #[derive(Debug)]
 pub(crate) enum LockError {
@@ -38,6 +39,19 @@ impl Lock {
             Err(rustix::io::Errno::WOULDBLOCK) => Err(LockError::Held),
             Err(error) => Err(home(error.to_string())),
         }
+    }
+}
+
+impl Lock {
+    /// A lock that the process before this one took: it goes with its descriptor.
+    pub(crate) fn held(descriptor: OwnedFd) -> Self {
+        Lock(descriptor.into())
+    }
+}
+
+impl From<Lock> for OwnedFd {
+    fn from(lock: Lock) -> Self {
+        lock.0.into()
     }
 }
 

@@ -1,142 +1,222 @@
-//! What one connection sends: records sealed in the order in which they leave.
+//! What one connection sends: records in the order in which they leave, sealed over a network.
 
+use std::fmt;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::ws::{Message, WebSocket};
 use codeout_protocol::channel::Sealer;
-use codeout_protocol::message::{Chunk, FromDaemon, Progress, SessionId};
+use codeout_protocol::message::FromDaemon;
 use futures_util::stream::SplitSink;
 use futures_util::{FutureExt, SinkExt};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
 
 use crate::clock::Clock;
-use crate::session::Viewer;
+use crate::local_link::FrameWriter;
 
 /// A device that takes nothing for this long is gone.
 const STUCK: Duration = Duration::from_secs(90);
 
 /// The sending half of a connection, shared by everything that sends on it.
 #[derive(Clone)]
-pub(crate) struct Outbox(Arc<Mutex<Line>>);
+pub(crate) struct Outbox {
+    line: Arc<Mutex<Line>>,
+    /// Held by the attachment whose snapshot is on its way: what waits for one device is one
+    /// screen at most.
+    snapshots: Arc<Semaphore>,
+}
 
-struct Line {
-    sink: SplitSink<WebSocket, Message>,
-    sealer: Option<Sealer>,
-    clock: Arc<dyn Clock>,
+enum Line {
+    Remote {
+        sink: SplitSink<WebSocket, Message>,
+        /// `None` behind the last record.
+        sealer: Option<Sealer>,
+        clock: Arc<dyn Clock>,
+    },
+    Local(FrameWriter),
 }
 
 /// Waits for `sending`, which is nearly always done at once. Then it leaves no waker behind: one
-/// that sent is otherwise woken by whatever the socket receives next.
-async fn quietly<T>(sending: impl Future<Output = T>) -> T {
+/// that sent is otherwise woken by whatever the socket receives next. `STUCK` is the most.
+async fn in_time(sending: impl Future<Output = io::Result<()>>) -> io::Result<()> {
     let mut sending = std::pin::pin!(sending);
-    match sending.as_mut().now_or_never() {
-        Some(sent) => sent,
-        None => sending.await,
+    if let Some(sent) = sending.as_mut().now_or_never() {
+        return sent;
+    }
+    match tokio::time::timeout(STUCK, sending).await {
+        Ok(sent) => sent,
+        Err(_) => Err(io::ErrorKind::TimedOut.into()),
     }
 }
 
 impl Line {
-    async fn send(&mut self, message: Message) -> io::Result<()> {
-        match tokio::time::timeout(STUCK, self.sink.send(message)).await {
-            Ok(sent) => sent.map_err(io::Error::other),
-            Err(_) => Err(io::ErrorKind::TimedOut.into()),
-        }
-    }
-
     /// Waits until a record can leave at once: one that was sealed and then dropped, because
     /// its sender was cancelled, would leave a gap that ends the connection.
     async fn ready(&mut self) -> io::Result<()> {
-        let ready = std::future::poll_fn(|context| self.sink.poll_ready_unpin(context));
-        match quietly(tokio::time::timeout(STUCK, ready)).await {
-            Ok(ready) => ready.map_err(io::Error::other),
-            Err(_) => Err(io::ErrorKind::TimedOut.into()),
+        match self {
+            Line::Remote { sink, .. } => {
+                let ready = std::future::poll_fn(|context| sink.poll_ready_unpin(context));
+                in_time(async { ready.await.map_err(io::Error::other) }).await
+            }
+            Line::Local(writer) if writer.has_room() => Ok(()),
+            Line::Local(writer) => in_time(writer.flush()).await,
         }
     }
 
-    /// Puts one record into the buffer.
-    async fn put(&mut self, plaintext: &[u8]) -> io::Result<()> {
-        self.ready().await?;
-        let now = self.clock.since_boot();
-        let sealer = self.sealer.as_mut().ok_or(io::ErrorKind::BrokenPipe)?;
-        let record = sealer.seal(now, plaintext).map_err(io::Error::other)?;
-        self.sink.start_send_unpin(Message::Binary(record.into())).map_err(io::Error::other)
+    /// Puts one record into the buffer, behind [`ready`](Self::ready).
+    fn put(&mut self, plaintext: &[u8]) -> io::Result<()> {
+        match self {
+            Line::Remote { sink, sealer, clock } => {
+                let sealer = sealer.as_mut().ok_or(io::ErrorKind::BrokenPipe)?;
+                let record =
+                    sealer.seal(clock.since_boot(), plaintext).map_err(io::Error::other)?;
+                sink.start_send_unpin(Message::Binary(record.into())).map_err(io::Error::other)
+            }
+            Line::Local(writer) => writer.put(plaintext),
+        }
+    }
+
+    /// As [`put`](Self::put), the last one.
+    fn put_last(&mut self, plaintext: &[u8]) -> io::Result<()> {
+        match self {
+            Line::Remote { sink, sealer, .. } => {
+                let sealer = sealer.take().ok_or(io::ErrorKind::BrokenPipe)?;
+                let record = sealer.finish(plaintext).map_err(io::Error::other)?;
+                sink.start_send_unpin(Message::Binary(record.into())).map_err(io::Error::other)
+            }
+            Line::Local(writer) => writer.put(plaintext),
+        }
     }
 
     async fn flush(&mut self) -> io::Result<()> {
-        match quietly(tokio::time::timeout(STUCK, self.sink.flush())).await {
-            Ok(flushed) => flushed.map_err(io::Error::other),
-            Err(_) => Err(io::ErrorKind::TimedOut.into()),
+        match self {
+            Line::Remote { sink, .. } => {
+                in_time(async { sink.flush().await.map_err(io::Error::other) }).await
+            }
+            Line::Local(writer) => in_time(writer.flush()).await,
+        }
+    }
+
+    /// Sends what a WebSocket has beside records.
+    async fn control(&mut self, message: Message) -> io::Result<()> {
+        match self {
+            Line::Remote { sink, .. } => {
+                in_time(async { sink.send(message).await.map_err(io::Error::other) }).await
+            }
+            Line::Local(_) => Ok(()),
         }
     }
 }
 
 impl Outbox {
-    pub(crate) fn new(
+    /// Over a network.
+    pub(crate) fn remote(
         sink: SplitSink<WebSocket, Message>,
         sealer: Sealer,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Outbox(Arc::new(Mutex::new(Line { sink, sealer: Some(sealer), clock })))
+        Self::of(Line::Remote { sink, sealer: Some(sealer), clock })
+    }
+
+    /// Inside this computer.
+    pub(crate) fn local(writer: FrameWriter) -> Self {
+        Self::of(Line::Local(writer))
+    }
+
+    fn of(line: Line) -> Self {
+        Outbox { line: Arc::new(Mutex::new(line)), snapshots: Arc::new(Semaphore::new(1)) }
+    }
+
+    /// Waits until a snapshot may be made for this connection.
+    pub(crate) async fn snapshot_turn(&self) -> io::Result<OwnedSemaphorePermit> {
+        let turn = Arc::clone(&self.snapshots).acquire_owned().await;
+        turn.map_err(|_| io::ErrorKind::BrokenPipe.into())
     }
 
     /// Sends one message in one record. Cancelled, it has sent all of it or nothing.
     pub(crate) async fn send(&self, message: &FromDaemon<'_>) -> io::Result<()> {
-        self.send_two(message, None).await
+        self.send_more(Some(message), || None).await
     }
 
-    /// As [`send`](Self::send), with another record behind it, on one errand to the socket.
-    async fn send_two(
+    /// As [`send`](Self::send), and on the same errand to the socket what `more` gives. It is asked
+    /// last, and nobody can send anything before what it gives.
+    pub(crate) async fn send_more(
         &self,
-        first: &FromDaemon<'_>,
-        second: Option<&FromDaemon<'_>>,
+        first: Option<&FromDaemon<'_>>,
+        more: impl FnOnce() -> Option<FromDaemon<'static>>,
     ) -> io::Result<()> {
-        let mut line = self.0.lock().await;
-        for message in [Some(first), second].into_iter().flatten() {
-            line.put(&message.write()).await?;
+        let mut line = self.line.lock().await;
+        line.ready().await?;
+        if let Some(first) = first {
+            line.put(&first.write())?;
+            line.ready().await?;
+        }
+        if let Some(second) = more() {
+            line.put(&second.write())?;
         }
         line.flush().await
     }
 
-    /// Sends a WebSocket ping.
+    /// Sends a message now, without waiting for anything, and behind it what `more` gives, which
+    /// is asked only when the first is on its way. False when nothing was sent. What the socket
+    /// does not take at once leaves it with what is sent next, or with [`flush`](Self::flush).
+    pub(crate) fn try_send(
+        &self,
+        first: &FromDaemon<'_>,
+        more: impl FnOnce() -> Option<FromDaemon<'static>>,
+    ) -> Sent {
+        let Ok(mut line) = self.line.try_lock() else { return Sent::Nothing };
+        if !matches!(line.ready().now_or_never(), Some(Ok(()))) || line.put(&first.write()).is_err()
+        {
+            return Sent::Nothing;
+        }
+        // The socket takes one at a time: a second one would take the place of the first.
+        if matches!(line.ready().now_or_never(), Some(Ok(())))
+            && let Some(second) = more()
+        {
+            let _ = line.put(&second.write());
+        }
+        match line.flush().now_or_never() {
+            Some(_) => Sent::All,
+            None => Sent::Buffered,
+        }
+    }
+
+    /// Sends what is still in the buffer.
+    pub(crate) async fn flush(&self) -> io::Result<()> {
+        self.line.lock().await.flush().await
+    }
+
+    /// Makes the device say something.
     pub(crate) async fn ping(&self) -> io::Result<()> {
-        self.0.lock().await.send(Message::Ping(Default::default())).await
+        self.line.lock().await.control(Message::Ping(Default::default())).await
     }
 
     /// Sends the last record, and the WebSocket's close.
     pub(crate) async fn finish(&self, message: &FromDaemon<'_>) -> io::Result<()> {
         let plaintext = message.write();
-        let mut line = self.0.lock().await;
+        let mut line = self.line.lock().await;
         line.ready().await?;
-        let sealer = line.sealer.take().ok_or(io::ErrorKind::BrokenPipe)?;
-        let record = sealer.finish(&plaintext).map_err(io::Error::other)?;
-        line.sink.start_send_unpin(Message::Binary(record.into())).map_err(io::Error::other)?;
+        line.put_last(&plaintext)?;
         line.flush().await?;
-        line.send(Message::Close(None)).await
+        line.control(Message::Close(None)).await
     }
 }
 
-/// A device that watches one session through its connection.
-pub(crate) struct RemoteViewer {
-    pub(crate) outbox: Outbox,
-    pub(crate) session: SessionId,
+/// What became of a message that was to leave at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sent {
+    /// It left.
+    All,
+    /// It is in the buffer, which somebody must flush.
+    Buffered,
+    /// Nothing was done.
+    Nothing,
 }
 
-impl Viewer for RemoteViewer {
-    async fn output(&self, offset: u64, bytes: &[u8], written: Option<u64>) -> io::Result<()> {
-        let output = FromDaemon::Output(Chunk { session: self.session, offset, bytes });
-        let written = written.map(|offset| self.written(offset));
-        self.outbox.send_two(&output, written.as_ref()).await
-    }
-
-    async fn input_written(&self, offset: u64) -> io::Result<()> {
-        self.outbox.send(&self.written(offset)).await
-    }
-}
-
-impl RemoteViewer {
-    fn written(&self, offset: u64) -> FromDaemon<'static> {
-        FromDaemon::InputWritten(Progress { session: self.session, offset })
+impl fmt::Debug for Outbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Outbox")
     }
 }

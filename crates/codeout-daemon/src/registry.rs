@@ -42,9 +42,18 @@ pub(crate) struct Presence {
 impl Registry {
     /// Enters a connection of `device`. `None` when it has too many, or the daemon stops.
     pub(crate) fn enter(self: &Arc<Self>, device: &DeviceId) -> Option<Presence> {
+        self.enter_up_to(device, MAX_PER_DEVICE)
+    }
+
+    /// As [`enter`](Self::enter), for this computer: its user may have any number.
+    pub(crate) fn enter_local(self: &Arc<Self>, device: &DeviceId) -> Option<Presence> {
+        self.enter_up_to(device, usize::MAX)
+    }
+
+    fn enter_up_to(self: &Arc<Self>, device: &DeviceId, most: usize) -> Option<Presence> {
         let mut open = self.lock();
         let already = open.entries.values().filter(|entry| entry.device == *device).count();
-        if open.closed || already >= MAX_PER_DEVICE {
+        if open.closed || already >= most {
             return None;
         }
         open.last += 1;

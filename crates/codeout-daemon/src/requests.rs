@@ -6,16 +6,18 @@ use std::time::Duration;
 use codeout_protocol::message::{self, Answer, ErrorCode, OfferEntry, Request, RequestError};
 use codeout_protocol::name::Name;
 
+use crate::crier;
 use crate::devices::{Device, DeviceId};
 use crate::event::Event;
 use crate::offer::{LIFETIME, OfferLimits, OfferNumber};
-use crate::session::Size;
+use crate::session::Session;
+use crate::sessions;
 use crate::state::Shared;
 
 /// The longest time that a device can be let in for: ten years.
 const MAX_FOR_SECONDS: u64 = 315_360_000;
 
-/// Answers a request that concerns no session of the connection.
+/// Answers a request that concerns no attachment of the connection.
 pub(crate) async fn answer(
     shared: &Arc<Shared>,
     device: &Device,
@@ -51,7 +53,69 @@ pub(crate) async fn answer(
             }
             Ok(Answer::Offer(offer(shared, OfferLimits { watch_only, for_seconds }).1))
         }
+        Request::Sessions { after } => {
+            let (sessions, more) = shared.sessions.list(after);
+            Ok(Answer::Sessions { sessions, more })
+        }
+        other => {
+            may_type(device)?;
+            act_on_session(shared, device, other).await
+        }
+    }
+}
+
+/// What only a device may ask that does more than watch.
+async fn act_on_session(
+    shared: &Arc<Shared>,
+    device: &Device,
+    request: Request,
+) -> Result<Answer, RequestError> {
+    match request {
+        Request::Open(open) => {
+            let (shared, by) = (Arc::clone(shared), device.name.clone());
+            // Once begun it runs to its end, whatever becomes of the connection: a program that
+            // was started is one that somebody waits for.
+            let opening = tokio::spawn(async move {
+                let session = shared.sessions.open(open, by.as_str()).await?;
+                crier::opened(&shared, &session, by.as_str());
+                Ok(Answer::Opened { opened: session.entry() })
+            });
+            match opening.await {
+                Ok(answer) => answer,
+                Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+            }
+        }
+        Request::Resize { session, size } => {
+            let size = sessions::checked(size)?;
+            let session = running(shared, session)?;
+            session.resize(size, device.name.as_str()).map_err(|error| failed(&error))?;
+            Ok(Answer::Done {})
+        }
+        Request::End { session } => {
+            let session = running(shared, session)?;
+            // Whether they heed it or not shows in time.
+            tokio::spawn(async move { session.end().await });
+            Ok(Answer::Done {})
+        }
+        Request::RenameSession { session, name } => {
+            let name = shared.sessions.rename(session, &name).await?;
+            Ok(Answer::Renamed { name: name.to_string() })
+        }
+        Request::Dismiss { session } => {
+            shared.sessions.dismiss(session)?;
+            Ok(Answer::Done {})
+        }
+        Request::Programs => Ok(Answer::Programs { programs: shared.sessions.programs().await }),
         _ => Err(RequestError::new(ErrorCode::UnknownRequest, "not known here")),
+    }
+}
+
+/// A session whose program has not ended.
+fn running(shared: &Shared, id: message::SessionId) -> Result<Arc<Session>, RequestError> {
+    let session = shared.sessions.find(id)?;
+    match session.ended() {
+        None => Ok(session),
+        Some(_) => Err(RequestError::new(ErrorCode::Ended, "the session has ended")),
     }
 }
 
@@ -91,15 +155,6 @@ pub(crate) fn news(event: &Event, device: &Device) -> Option<message::Event> {
         }
         _ => None,
     }
-}
-
-/// A terminal's size, if it is one.
-pub(crate) fn size(columns: u16, rows: u16) -> Result<Size, RequestError> {
-    Size::new(columns, rows).ok_or_else(|| {
-        let most = message::MAX_TERMINAL_SIDE;
-        let text = format!("a terminal has 1 to {most} columns and rows");
-        RequestError::new(ErrorCode::BadRequest, text)
-    })
 }
 
 /// Whether the device may do more than watch.

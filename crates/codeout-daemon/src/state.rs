@@ -2,16 +2,16 @@
 //! to it.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use codeout_protocol::code::Code;
 use codeout_protocol::link::Link;
-use codeout_protocol::message::{ClosingReason, DeviceEntry, SessionId};
+use codeout_protocol::message::{ClosingReason, DeviceEntry, Limits};
 use codeout_protocol::name::Name;
 use codeout_protocol::sodium::KeyPair;
-use tokio::sync::{broadcast, oneshot};
+use tokio::sync::{broadcast, oneshot, watch};
 
 use crate::address::{self, Candidate, Kind};
 use crate::config::Config;
@@ -19,6 +19,7 @@ use crate::devices::{Device, DeviceId, Devices, DevicesError};
 use crate::event::Event;
 use crate::offer::{LIFETIME, OfferLimits, OfferView, Offers};
 use crate::registry::Registry;
+use crate::sessions::Sessions;
 
 /// Events that a slow listener may lag behind before it misses some.
 const EVENT_BACKLOG: usize = 256;
@@ -34,7 +35,12 @@ pub(crate) struct Shared {
     offers: Mutex<Offers>,
     events: broadcast::Sender<Event>,
     decisions: Mutex<Decisions>,
-    sessions: AtomicU32,
+    pub(crate) sessions: Sessions,
+    asked: Asking,
+    /// When this process began with the daemon, in seconds since 1970.
+    pub(crate) started_at: u64,
+    /// How many processes this daemon was before.
+    pub(crate) restarts: u32,
     /// When devices were connected last, not yet written down.
     seen: Mutex<HashMap<DeviceId, u64>>,
 }
@@ -43,6 +49,29 @@ pub(crate) struct Shared {
 struct Decisions {
     last: u64,
     open: HashMap<u64, oneshot::Sender<bool>>,
+}
+
+/// What a daemon is asked to do with itself, through its control socket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Asked {
+    /// To end.
+    Stop,
+    /// To go on as another process of this program, with every session.
+    Restart {
+        /// The program.
+        executable: PathBuf,
+    },
+}
+
+#[derive(Debug)]
+struct Asking {
+    sender: watch::Sender<Option<Asked>>,
+}
+
+impl Default for Asking {
+    fn default() -> Self {
+        Asking { sender: watch::Sender::new(None) }
+    }
 }
 
 /// A link of the current offer, and what kind of address it names.
@@ -97,8 +126,15 @@ impl Device {
 }
 
 impl Shared {
-    pub(crate) fn new(config: Config, port: u16, identity: KeyPair, devices: Devices) -> Self {
-        let now = config.clock.since_boot();
+    pub(crate) fn new(
+        config: Config,
+        port: u16,
+        identity: KeyPair,
+        devices: Devices,
+        sessions: Sessions,
+        restarts: u32,
+    ) -> Self {
+        let (now, started_at) = (config.clock.since_boot(), config.clock.unix());
         Shared {
             config,
             port,
@@ -108,7 +144,10 @@ impl Shared {
             offers: Mutex::new(Offers::new(now)),
             events: broadcast::Sender::new(EVENT_BACKLOG),
             decisions: Mutex::default(),
-            sessions: AtomicU32::new(0),
+            sessions,
+            asked: Asking::default(),
+            started_at,
+            restarts,
             seen: Mutex::default(),
         }
     }
@@ -139,8 +178,33 @@ impl Shared {
         self.offers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn next_session(&self) -> SessionId {
-        self.sessions.fetch_add(1, Ordering::Relaxed).wrapping_add(1)
+    /// What speaks for the user of this computer, who needs no pairing.
+    pub(crate) fn local_device(&self) -> Device {
+        let name = Name::clean("this computer").expect("it can be shown");
+        Device {
+            id: DeviceId::LOCAL,
+            key: self.identity.public,
+            name,
+            paired_at: self.started_at,
+            last_seen: None,
+            unfinished: false,
+            limits: Limits::default(),
+        }
+    }
+
+    /// Passes on what the daemon is asked to do with itself.
+    pub(crate) fn ask_daemon(&self, asked: Asked) {
+        self.asked.sender.send_replace(Some(asked));
+    }
+
+    /// Waits until the daemon is asked to do something with itself.
+    pub(crate) async fn asked(&self) -> Asked {
+        let mut asked = self.asked.sender.subscribe();
+        loop {
+            if let Ok(Some(asked)) = asked.wait_for(Option::is_some).await.as_deref() {
+                return asked.clone();
+            }
+        }
     }
 
     /// Notes that a device is connected now. Housekeeping writes it down: a connect is not to
@@ -221,6 +285,7 @@ impl Shared {
             };
             shared.emit(Event::Revoked { device: device.clone() });
             shared.registry.close(&id, ClosingReason::Revoked).await;
+            shared.sessions.forget_device(id);
             Ok(Some(device))
         });
         match task.await {
@@ -310,6 +375,7 @@ impl Shared {
             let over = |device: &&Device| device.limits.expired(now);
             for device in devices.iter().filter(over).filter(|d| connected.contains(&d.id)) {
                 self.registry.close(&device.id, ClosingReason::Expired).await;
+                self.sessions.forget_device(device.id);
             }
         }
         let before = now.saturating_sub(LIFETIME.as_secs());

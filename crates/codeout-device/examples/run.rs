@@ -14,7 +14,9 @@ use codeout_device::{
     connect_with_backoff, pair,
 };
 use codeout_protocol::link::Link;
+use codeout_protocol::message::{Answer, Attach, Open, Request};
 use codeout_protocol::name::Name;
+use codeout_protocol::sodium::random_bytes;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
@@ -53,12 +55,22 @@ async fn pair_by_link(link: Link, profiles: &Profiles) -> Result<Connection> {
 }
 
 async fn run(connection: &Connection, command: &str) -> Result<()> {
-    let mut session = connection.open_session(80, 24).await?;
-    session.write_input(format!("exec {command}\n").as_bytes()).await?;
+    let open = Open { columns: 80, rows: 24, ..Open::default() };
+    let Answer::Opened { opened } = connection.request(Request::Open(open)).await? else {
+        return Err("no session".into());
+    };
+    let mut random = [0; 4];
+    random_bytes(&mut random);
+    let keyboard = Some(u32::from_le_bytes(random).into());
+    let attach = Attach { session: opened.session, keyboard, ..Attach::default() };
+    let (_, mut attachment) = connection.attach(attach).await?;
+    attachment.write_input(format!("exec {command}\n").as_bytes()).await?;
     let mut screen = io::stdout().lock();
-    while let Some(SessionOutput::Bytes(bytes)) = session.read().await {
-        screen.write_all(&bytes)?;
-        screen.flush()?;
+    while let Some(output) = attachment.read().await {
+        if let SessionOutput::Bytes(bytes) = output {
+            screen.write_all(&bytes)?;
+            screen.flush()?;
+        }
     }
     Ok(())
 }

@@ -20,6 +20,14 @@ pub enum ConnectError {
         /// What the operating system, TLS or a proxy on the way says.
         source: io::Error,
     },
+    /// Nothing listens at the control socket of this computer's daemon.
+    #[error("no daemon answers at {}: {source}", .socket.display())]
+    NoDaemon {
+        /// Where nothing listens.
+        socket: PathBuf,
+        /// What the operating system says.
+        source: io::Error,
+    },
     /// Something answers at the address, and it is no codeout daemon.
     #[error("what answers at {address} is not a codeout daemon: {reason}")]
     NotCodeout {
@@ -83,6 +91,7 @@ impl ConnectError {
     pub fn may_pass(&self) -> bool {
         match self {
             ConnectError::Unreachable { .. }
+            | ConnectError::NoDaemon { .. }
             | ConnectError::TooManyAttempts
             | ConnectError::Tampered
             | ConnectError::Cut
@@ -259,6 +268,7 @@ fn reason_text(reason: ClosingReason) -> &'static str {
         ClosingReason::Revoked => "this device was revoked",
         ClosingReason::Expired => "this device's time is over",
         ClosingReason::Stopping => "it stops",
+        ClosingReason::Restarting => "it restarts",
         ClosingReason::Goodbye => "goodbye",
         ClosingReason::Protocol => "it says that this device broke the protocol",
         _ => "for a reason that this version does not know",
@@ -278,10 +288,10 @@ pub enum RequestFailed {
     /// The request is longer than a record holds.
     #[error("the request is too long")]
     TooLong,
-    /// The caller asks for a session with [`request`](crate::Connection::request) instead of
-    /// [`open_session`](crate::Connection::open_session).
-    #[error("a session is opened by open_session alone")]
-    UseOpenSession,
+    /// The caller attaches with [`request`](crate::Connection::request) instead of
+    /// [`attach`](crate::Connection::attach).
+    #[error("a connection is attached to a session by attach alone")]
+    UseAttach,
 }
 
 /// Why input was not, or not wholly, sent.
@@ -291,6 +301,12 @@ pub enum InputError {
     /// The session's program has ended.
     #[error("the session has ended")]
     SessionEnded,
+    /// The attachment is one that only looks.
+    #[error("this attachment only looks")]
+    NotTyping,
+    /// The device has detached, or attached anew.
+    #[error("the attachment has ended")]
+    Detached,
     /// The connection has ended.
     #[error(transparent)]
     Closed(#[from] Closed),

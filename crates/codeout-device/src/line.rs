@@ -4,29 +4,28 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use codeout_protocol::channel::Sealer;
-use futures_util::{FutureExt, SinkExt};
+use futures_util::FutureExt;
 use tokio::sync::{Mutex, mpsc, watch};
 use tokio::time::Instant;
-use tokio_tungstenite::tungstenite::{Error as WsError, Message};
 use zeroize::Zeroizing;
 
 use crate::error::Closed;
-use crate::session::Track;
-use crate::transport::Outgoing;
+use crate::track::Track;
+use crate::wire::{Failed, Wire};
 
 /// How long the reader may take, after sending has failed, to find out why.
 const VERDICT_TIME: Duration = Duration::from_secs(1);
 
 /// Small things that are sent when nobody can wait for them.
-#[derive(Debug)]
 pub(crate) enum Chore {
     /// What was put into the socket's buffer must leave it.
     Flush,
-    /// Nobody reads this session's output any more: acknowledge what came.
-    Discard(Arc<Track>),
-    /// Nobody holds this session any more: end it.
-    End(Arc<Track>),
+    /// Sending has failed: find out why, and end the connection.
+    Fail,
+    /// The daemon is to hear how much of this attachment's output is dealt with.
+    Acknowledge(Arc<Track>),
+    /// Nobody holds this attachment any more: end it.
+    Detach(Arc<Track>),
 }
 
 /// The sending side of a connection, and whether the connection has ended.
@@ -35,54 +34,26 @@ pub(crate) struct Line {
     closed: watch::Sender<Option<Closed>>,
     chores: mpsc::UnboundedSender<Chore>,
     opened: Instant,
-}
-
-struct Wire {
-    outgoing: Outgoing,
-    /// `None` behind the last record.
-    sealer: Option<Sealer>,
-}
-
-/// A record could not be sent.
-#[derive(Debug)]
-struct Failed;
-
-impl From<WsError> for Failed {
-    fn from(error: WsError) -> Self {
-        tracing::debug!(%error, "sending failed");
-        Failed
-    }
-}
-
-impl Wire {
-    /// Waits until a record can be put into the buffer at once: one that was sealed and then
-    /// dropped, because its sender was cancelled, would leave a gap that ends the connection.
-    async fn ready(&mut self) -> Result<(), WsError> {
-        std::future::poll_fn(|context| self.outgoing.poll_ready_unpin(context)).await
-    }
-
-    fn put(&mut self, now: Duration, plaintext: &[u8]) -> Result<(), Failed> {
-        let sealer = self.sealer.as_mut().ok_or(Failed)?;
-        let record = sealer.seal(now, plaintext).map_err(|_| Failed)?;
-        Ok(self.outgoing.start_send_unpin(Message::Binary(record.into()))?)
-    }
+    local: bool,
 }
 
 impl Line {
     /// The sending side, and the chores that its keeper is to do.
-    pub(crate) fn new(
-        outgoing: Outgoing,
-        sealer: Sealer,
-    ) -> (Self, mpsc::UnboundedReceiver<Chore>) {
+    pub(crate) fn new(wire: Wire) -> (Self, mpsc::UnboundedReceiver<Chore>) {
         let (chores, to_do) = mpsc::unbounded_channel();
-        let wire = Wire { outgoing, sealer: Some(sealer) };
         let line = Line {
+            local: wire.is_local(),
             wire: Mutex::new(Some(wire)),
             closed: watch::Sender::new(None),
             chores,
             opened: Instant::now(),
         };
         (line, to_do)
+    }
+
+    /// Whether the daemon is on the same computer.
+    pub(crate) fn is_local(&self) -> bool {
+        self.local
     }
 
     /// How long ago the connection was made.
@@ -119,6 +90,34 @@ impl Line {
         self.finished(sending).await
     }
 
+    /// As [`send`](Self::send), if that can be done at once; it needs no runtime. `None`: it
+    /// cannot, and nothing was composed. Whatever cannot leave the buffer at once, the keeper
+    /// flushes, who also sees to a failure.
+    pub(crate) fn send_now<T>(
+        &self,
+        compose: impl FnOnce() -> (Option<Zeroizing<Vec<u8>>>, T),
+    ) -> Option<T> {
+        if self.ended().is_some() {
+            return None;
+        }
+        let mut wire = self.wire.try_lock().ok()?;
+        let wire = wire.as_mut()?;
+        if wire.ready().now_or_never()?.is_err() {
+            self.leave(Chore::Fail);
+            return None;
+        }
+        let (plaintext, value) = compose();
+        if let Some(plaintext) = plaintext {
+            let put = wire.put(self.opened.elapsed(), &plaintext);
+            // Not done at once is no failure.
+            let sent = put.and_then(|()| self.flush(wire).now_or_never().unwrap_or(Ok(())));
+            if sent.is_err() {
+                self.leave(Chore::Fail);
+            }
+        }
+        Some(value)
+    }
+
     /// Flushes; cancelled, leaves it to the keeper.
     async fn flush(&self, wire: &mut Wire) -> Result<(), Failed> {
         struct Later<'a>(Option<&'a Line>);
@@ -130,26 +129,25 @@ impl Line {
             }
         }
         let mut later = Later(Some(self));
-        let flushed = wire.outgoing.flush().await;
+        let flushed = wire.flush().await;
         later.0 = None;
-        Ok(flushed?)
+        flushed
     }
 
     /// Flushes what another task has put into the buffer.
     pub(crate) async fn flush_rest(&self) -> Result<(), Closed> {
         let flushing = async {
             let mut wire = self.wire.lock().await;
-            Ok(wire.as_mut().ok_or(Failed)?.outgoing.flush().await?)
+            wire.as_mut().ok_or(Failed)?.flush().await
         };
         self.finished(flushing).await
     }
 
-    /// Sends a WebSocket ping, unless something else is being sent just now.
+    /// Makes the daemon say something, unless something else is being sent just now.
     pub(crate) async fn ping(&self) {
         let Ok(mut wire) = self.wire.try_lock() else { return };
         if let Some(wire) = wire.as_mut() {
-            // What goes wrong here, the reader hears of, or silence tells.
-            let _ = wire.outgoing.send(Message::Ping(Default::default())).await;
+            wire.ping().await;
         }
     }
 
@@ -159,9 +157,8 @@ impl Line {
             let mut wire = self.wire.lock().await;
             let wire = wire.as_mut().ok_or(Failed)?;
             wire.ready().await?;
-            let sealer = wire.sealer.take().ok_or(Failed)?;
-            let record = sealer.finish(&[]).map_err(|_| Failed)?;
-            Ok(wire.outgoing.send(Message::Binary(record.into())).await?)
+            wire.put_last()?;
+            wire.flush().await
         };
         // Whatever comes of it, the connection is over.
         let _: Result<(), Closed> = self.finished(finishing).await;
@@ -189,7 +186,7 @@ impl Line {
     }
 
     /// Sending has failed: the daemon's last word may still be on its way to the reader.
-    async fn verdict(&self) -> Closed {
+    pub(crate) async fn verdict(&self) -> Closed {
         match tokio::time::timeout(VERDICT_TIME, self.closed()).await {
             Ok(closed) => closed,
             Err(_) => self.end(Closed::Cut),

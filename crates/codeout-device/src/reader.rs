@@ -2,37 +2,39 @@
 //! never waits for anyone but the daemon; the windows bound what it hands on.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::Ordering;
 
-use codeout_protocol::channel::{Opened, Opener};
 use codeout_protocol::message::{
-    Answer, Chunk, ClosingReason, Event, FromDaemon, Outcome, Reply, SessionId,
+    Answer, Attach, Attached, Chunk, ClosingReason, Event, ExitStatus, FromDaemon, Reply, SessionId,
 };
-use futures_util::StreamExt;
-use tokio::sync::mpsc;
-use tokio_tungstenite::tungstenite::{Error as WsError, Message};
 
-use crate::connection::{Shared, Waiter};
+use crate::attachment::Attachment;
 use crate::error::Closed;
 use crate::line::Chore;
-use crate::session::{OutputBytes, Queue, Session, SessionOutput, Track};
+use crate::output::OutputBytes;
+use crate::shared::{Shared, Waiter};
 use crate::text;
-use crate::transport::{Incoming, NoMessage};
-
-/// How long the daemon may take to close the WebSocket behind its last record.
-const PARTING_TIME: Duration = Duration::from_secs(1);
+use crate::track::{Miscounted, Over, Stream, Track};
+use crate::wire::{Came, Source};
 
 pub(crate) struct Reader {
     shared: Arc<Shared>,
-    incoming: Incoming,
-    opener: Opener,
-    sessions: HashMap<SessionId, (Arc<Track>, Queue)>,
+    source: Source,
+    /// What the connection is attached to.
+    attached: HashMap<SessionId, Arc<Track>>,
+}
+
+impl From<Miscounted> for Closed {
+    fn from(_: Miscounted) -> Self {
+        Closed::Protocol
+    }
 }
 
 impl Reader {
-    pub(crate) fn new(shared: Arc<Shared>, incoming: Incoming, opener: Opener) -> Self {
-        Reader { shared, incoming, opener, sessions: HashMap::new() }
+    pub(crate) fn new(shared: Arc<Shared>, source: Source) -> Self {
+        Reader { shared, source, attached: HashMap::new() }
     }
 
     /// Reads until the connection has ended, and clears up behind it.
@@ -44,37 +46,32 @@ impl Reader {
             how = shared.line.closed() => how,
         };
         tracing::debug!(?how, "connection ended");
-        shared.line.end(how);
-        self.sessions.clear();
+        let how = shared.line.end(how);
+        for (_, track) in self.attached.drain() {
+            track.finish(Over::Closed(how));
+        }
         shared.abandon();
         if let Closed::ByDaemon(_) = how {
-            // Let the daemon see that its last word was taken, instead of a reset.
-            let incoming = &mut self.incoming;
-            let rest = async { while let Some(Ok(_)) = incoming.next().await {} };
-            let _ = tokio::time::timeout(PARTING_TIME, rest).await;
+            self.source.part().await;
         }
         shared.line.hang_up().await;
     }
 
     async fn read(&mut self) -> Closed {
         loop {
-            let message = self.incoming.next().await;
-            self.shared.hear();
-            let record = match message {
-                Some(Ok(Message::Binary(record))) => record,
-                Some(Ok(Message::Ping(_) | Message::Pong(_))) => continue,
-                Some(Ok(Message::Text(_) | Message::Frame(_))) => return Closed::Protocol,
-                Some(Ok(Message::Close(_))) | None => return Closed::Cut,
-                Some(Err(error)) => return broken(error),
+            let came = match self.source.next().await {
+                Ok(came) => came,
+                Err(how) => return how,
             };
-            match self.opener.open(&record) {
-                Ok(Opened::Message(plaintext)) => {
+            self.shared.hear();
+            match came {
+                Came::Message(plaintext) => {
                     if let Err(how) = self.act(plaintext) {
                         return how;
                     }
                 }
-                Ok(Opened::Final(plaintext)) => return last_word(&plaintext),
-                Err(_) => return Closed::Protocol,
+                Came::Last(plaintext) => return last_word(&plaintext),
+                Came::Nothing => {}
             }
         }
     }
@@ -83,77 +80,150 @@ impl Reader {
         match FromDaemon::read(&plaintext).map_err(|_| Closed::Protocol)? {
             FromDaemon::Output(Chunk { session, offset, bytes }) => {
                 let length = bytes.len();
-                self.output(session, offset, OutputBytes::tail(plaintext, length))
+                self.take(Stream::Output, session, offset, OutputBytes::tail(plaintext, length))
             }
-            FromDaemon::InputWritten(progress) => {
-                let (track, _) = self.sessions.get(&progress.session).ok_or(Closed::Protocol)?;
-                track.input_written(progress.offset).map_err(|_| Closed::Protocol)
+            FromDaemon::Snapshot(Chunk { session, offset, bytes }) => {
+                let length = bytes.len();
+                self.take(Stream::Snapshot, session, offset, OutputBytes::tail(plaintext, length))
             }
+            FromDaemon::InputWritten(progress) => match self.track(progress.session)? {
+                Some(track) => Ok(track.input_written(progress.offset)?),
+                None => Ok(()),
+            },
             FromDaemon::Reply(reply) => self.reply(reply),
-            FromDaemon::Event(Event::SessionEnded { session, status }) => {
-                let (track, queue) = self.sessions.remove(&session).ok_or(Closed::Protocol)?;
-                track.end();
-                // Nobody may be interested any more.
-                let _ = queue.send(SessionOutput::Ended(status));
-                Ok(())
-            }
-            // The one is the first record, the other the last.
-            FromDaemon::Event(Event::Welcome(_) | Event::Closing { .. }) => Err(Closed::Protocol),
-            FromDaemon::Event(event) => {
-                self.shared.tell(text::clean_event(event));
-                Ok(())
-            }
+            FromDaemon::Event(event) => self.event(event),
             FromDaemon::UnknownEvent => Ok(()),
         }
     }
 
-    fn output(
+    /// The attachment to a session; `None` for one that this end has left, whose rest is still
+    /// on its way.
+    fn track(&self, session: SessionId) -> Result<Option<&Arc<Track>>, Closed> {
+        let track = self.attached.get(&session).ok_or(Closed::Protocol)?;
+        Ok(Some(track).filter(|track| !track.leaving.load(Ordering::Acquire)))
+    }
+
+    fn take(
         &mut self,
+        stream: Stream,
         session: SessionId,
         offset: u64,
         bytes: OutputBytes,
     ) -> Result<(), Closed> {
-        let (track, queue) = self.sessions.get(&session).ok_or(Closed::Protocol)?;
-        track.receive(offset, bytes.len() as u64).map_err(|_| Closed::Protocol)?;
-        let unread = queue.send(SessionOutput::Bytes(bytes)).is_err();
-        if unread && track.is_to_be_discarded() {
-            self.shared.line.leave(Chore::Discard(Arc::clone(track)));
+        if let Some(track) = self.track(session)?
+            && track.receive(stream, offset, bytes)?
+        {
+            self.shared.line.leave(Chore::Acknowledge(Arc::clone(track)));
         }
         Ok(())
+    }
+
+    fn event(&mut self, event: Event) -> Result<(), Closed> {
+        match text::clean_event(event) {
+            Event::Snapshot { session, size, size_by, history } => match self.track(session)? {
+                Some(track) => Ok(track.begin_snapshot(size, size_by, history)?),
+                None => Ok(()),
+            },
+            Event::SnapshotEnd { session, offset } => match self.track(session)? {
+                Some(track) => Ok(track.end_snapshot(offset)?),
+                None => Ok(()),
+            },
+            Event::SessionEnded { session, status } => {
+                self.ended(session, status);
+                Ok(())
+            }
+            // Here it is the last word; over a network that is a record of its own kind.
+            Event::Closing { reason } if self.source.is_local() => Err(Closed::ByDaemon(reason)),
+            // The one is the first record, the other the last.
+            Event::Welcome(_) | Event::Closing { .. } => Err(Closed::Protocol),
+            event => {
+                if let Event::SessionChanged { session } = &event
+                    && let Some(track) = self.attached.get(&session.session)
+                {
+                    track.sized_by(session.size_by.clone());
+                }
+                self.shared.tell(event);
+                Ok(())
+            }
+        }
+    }
+
+    fn ended(&mut self, session: SessionId, status: ExitStatus) {
+        if let Some(track) = self.attached.remove(&session) {
+            self.shared.forget_attachment(&track);
+            track.finish(Over::Ended(status));
+            if !track.leaving.load(Ordering::Acquire) {
+                return;
+            }
+        }
+        self.shared.tell(Event::SessionEnded { session, status });
     }
 
     fn reply(&mut self, Reply { id, outcome }: Reply) -> Result<(), Closed> {
         let waiter = self.shared.answered(id).ok_or(Closed::Protocol)?;
+        let outcome = text::clean_outcome(outcome);
         // Whoever asked may have gone.
         match (waiter, outcome) {
             (Waiter::Answer(waiter), outcome) => {
-                let _ = waiter.send(text::clean_outcome(outcome));
+                let _ = waiter.send(outcome);
             }
-            (Waiter::Session(waiter), Outcome::Ok(Answer::Opened { session })) => {
-                let _ = waiter.send(Ok(self.open(session)?));
+            (Waiter::Attach(attach, waiter), Ok(Answer::Attached(attached))) => {
+                let attachment = self.attach(id, &attach, &attached)?;
+                let _ = waiter.send(Ok((*attached, attachment)));
             }
-            (Waiter::Session(waiter), Outcome::Error(error)) => {
-                let _ = waiter.send(Err(text::clean_error(error)));
+            (Waiter::Attach(attach, waiter), Err(error)) => {
+                self.attach_refused(id, attach.session);
+                let _ = waiter.send(Err(error));
             }
-            (Waiter::Session(_), Outcome::Ok(_)) => return Err(Closed::Protocol),
+            (Waiter::Attach(..), Ok(_)) => return Err(Closed::Protocol),
+            (Waiter::Detach(track, waiter), outcome) => {
+                self.detached(&track);
+                if let Some(waiter) = waiter {
+                    let _ = waiter.send(outcome.map(|_| ()));
+                }
+            }
+            (Waiter::Resize(track, waiter), outcome) => {
+                if outcome.is_ok() {
+                    track.sized_by(None);
+                }
+                let _ = waiter.send(outcome.map(|_| ()));
+            }
         }
         Ok(())
     }
 
-    fn open(&mut self, id: SessionId) -> Result<Session, Closed> {
-        let track = Arc::new(Track::new(id));
-        let (queue, output) = mpsc::unbounded_channel();
-        if self.sessions.insert(id, (Arc::clone(&track), queue)).is_some() {
+    fn attach(
+        &mut self,
+        id: u32,
+        attach: &Attach,
+        attached: &Attached,
+    ) -> Result<Attachment, Closed> {
+        if attached.attached.session != attach.session {
             return Err(Closed::Protocol);
         }
-        Ok(Session::new(Arc::clone(&self.shared), track, output))
+        let track = Arc::new(Track::new(id, attach, attached)?);
+        if let Some(before) = self.attached.insert(attach.session, Arc::clone(&track)) {
+            before.finish(Over::Detached);
+        }
+        Ok(Attachment::new(Arc::clone(&self.shared), track))
     }
-}
 
-fn broken(error: WsError) -> Closed {
-    match NoMessage::from(error) {
-        NoMessage::Invalid => Closed::Protocol,
-        NoMessage::Cut | NoMessage::TimedOut => Closed::Cut,
+    fn attach_refused(&mut self, id: u32, session: SessionId) {
+        let before = self.attached.get(&session);
+        let forsaken = self.shared.attach_refused(session, id, before);
+        if let Some(before) = before.filter(|_| forsaken) {
+            self.shared.line.leave(Chore::Detach(Arc::clone(before)));
+        }
+    }
+
+    fn detached(&mut self, track: &Arc<Track>) {
+        if let Entry::Occupied(entry) = self.attached.entry(track.session)
+            && Arc::ptr_eq(entry.get(), track)
+        {
+            entry.remove();
+        }
+        self.shared.forget_attachment(track);
+        track.finish(Over::Detached);
     }
 }
 

@@ -525,9 +525,12 @@ async fn futures_can_be_spawned() {
     let backoff = codeout_device::Backoff::default();
     spawnable(&codeout_device::connect_with_backoff(&profile, backoff, |_| {}));
     let connection = connect(&profile).await.unwrap();
-    spawnable(&connection.open_session(80, 24));
-    let mut session = connection.open_session(80, 24).await.unwrap();
-    spawnable(&session.write_input(b"x"));
-    spawnable(&session.read());
+    daemon.put_session(1, daemon::Session::new());
+    let attach = codeout_protocol::message::Attach { session: 1, ..Default::default() };
+    spawnable(&connection.attach(attach.clone()));
+    let (_, mut attachment) = connection.attach(attach).await.unwrap();
+    spawnable(&attachment.write_input(b"x"));
+    spawnable(&attachment.read());
+    spawnable(&connection.sessions());
     spawnable(&connection.close());
 }

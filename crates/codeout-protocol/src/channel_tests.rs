@@ -71,6 +71,52 @@ fn the_vectors_records_open_in_order() {
     assert!(opener.has_ended());
 }
 
+/// What `docs/protocol.md` shows under "The first records": who sends, which tag, the plaintext
+/// and the record.
+fn shown_records() -> Vec<(String, Vec<u8>, Vec<u8>)> {
+    let document = include_str!("../../../docs/protocol.md");
+    let (_, part) = document.split_once("### 14.3 The first records").expect("the section");
+    let part = part.split("\n### ").next().expect("the section");
+    let blocks = part.split("```").nth(3).expect("the second block");
+    let mut records: Vec<(String, Vec<u8>, Vec<u8>)> = Vec::new();
+    for line in blocks.trim().lines() {
+        if let Some(more) = line.strip_prefix("  sealed:  ").or(line.strip_prefix("           ")) {
+            let (_, _, record) = records.last_mut().expect("a plaintext before it");
+            record.extend(hex(&more.into()));
+        } else {
+            let (head, plaintext) = line.split_once(":  ").expect("a plaintext");
+            let (head, length) = head.rsplit_once(", ").expect("its length");
+            let plaintext = match plaintext.split_once(' ') {
+                Some((kind, json)) => [hex(&kind.into()), json.into()].concat(),
+                None => Vec::new(),
+            };
+            assert_eq!(length, format!("{} bytes", plaintext.len()), "{line}");
+            records.push((head.into(), plaintext, Vec::new()));
+        }
+    }
+    records
+}
+
+#[test]
+fn the_documents_first_records_open() {
+    let file = vectors(include_str!("../../../vectors/pair.json"));
+    let header = |first: u8| std::array::from_fn(|at| first + u8::try_from(at).unwrap());
+    let opener =
+        |key: &str, first| Opener::new(&Key::from_bytes(&array(&file[key])), &header(first));
+    let mut device = opener("device_to_daemon", 0x00);
+    let mut daemon = opener("daemon_to_device", 0x80);
+    for (head, plaintext, record) in shown_records() {
+        let from_device = head.starts_with("device");
+        let opened = if from_device { &mut device } else { &mut daemon }.open(&record);
+        if head.ends_with("FINAL") {
+            assert_eq!(opened, Ok(Opened::Final(plaintext)), "{head}");
+        } else {
+            assert_eq!(opened, message(&plaintext), "{head}");
+        }
+    }
+    assert!(device.has_ended() && daemon.has_ended());
+}
+
 #[test]
 fn the_vectors_bad_padding_is_refused() {
     let file = vectors(include_str!("../../../vectors/channel.json"));

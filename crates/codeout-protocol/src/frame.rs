@@ -15,7 +15,42 @@ mod kind {
     pub(super) const OUTPUT_READ: u8 = 0x11;
     pub(super) const INPUT: u8 = 0x12;
     pub(super) const INPUT_WRITTEN: u8 = 0x13;
+    pub(super) const SNAPSHOT: u8 = 0x14;
 }
+
+/// The requests that this version knows: one that it cannot read is a bad one.
+const REQUESTS: [&str; 14] = [
+    "ping",
+    "sessions",
+    "open",
+    "attach",
+    "detach",
+    "resize",
+    "end",
+    "rename_session",
+    "dismiss",
+    "programs",
+    "devices",
+    "revoke",
+    "rename",
+    "offer",
+];
+
+/// The events that this version knows; others are dropped.
+const EVENTS: [&str; 12] = [
+    "welcome",
+    "session_opened",
+    "session_changed",
+    "session_attention",
+    "session_ended",
+    "session_dismissed",
+    "snapshot",
+    "snapshot_end",
+    "device_paired",
+    "device_revoked",
+    "device_renamed",
+    "closing",
+];
 
 impl<'a> FromDevice<'a> {
     /// Reads a record's plaintext.
@@ -62,9 +97,7 @@ fn read_request(body: &[u8]) -> Result<FromDevice<'_>, Error> {
 
 /// Why a request with a number and a name is none that this daemon can act on.
 fn unreadable(name: &str) -> RequestError {
-    const KNOWN: [&str; 8] =
-        ["ping", "open", "resize", "end", "devices", "revoke", "rename", "offer"];
-    if KNOWN.contains(&name) {
+    if REQUESTS.contains(&name) {
         let text = format!("a member of {name:?} is missing, of the wrong type or out of range");
         RequestError::new(ErrorCode::BadRequest, text)
     } else {
@@ -83,6 +116,7 @@ impl<'a> FromDaemon<'a> {
             kind::REPLY => read_json(body).map(FromDaemon::Reply),
             kind::EVENT => read_event(body),
             kind::OUTPUT => Ok(FromDaemon::Output(read_chunk(body)?)),
+            kind::SNAPSHOT => Ok(FromDaemon::Snapshot(read_chunk(body)?)),
             kind::INPUT_WRITTEN => Ok(FromDaemon::InputWritten(read_progress(body)?)),
             _ => Err(Misbehaviour::Message.into()),
         }
@@ -97,6 +131,7 @@ impl<'a> FromDaemon<'a> {
             FromDaemon::Reply(reply) => write_json(kind::REPLY, reply),
             FromDaemon::Event(event) => write_json(kind::EVENT, event),
             FromDaemon::Output(chunk) => write_chunk(kind::OUTPUT, *chunk),
+            FromDaemon::Snapshot(chunk) => write_chunk(kind::SNAPSHOT, *chunk),
             FromDaemon::InputWritten(progress) => write_progress(kind::INPUT_WRITTEN, *progress),
             FromDaemon::UnknownEvent => unreachable!("only ever read"),
         }
@@ -108,16 +143,8 @@ fn read_event(body: &[u8]) -> Result<FromDaemon<'_>, Error> {
     struct Head {
         event: String,
     }
-    const KNOWN: [&str; 6] = [
-        "welcome",
-        "session_ended",
-        "device_paired",
-        "device_revoked",
-        "device_renamed",
-        "closing",
-    ];
     let Head { event: name } = read_json(body)?;
-    if KNOWN.contains(&name.as_str()) {
+    if EVENTS.contains(&name.as_str()) {
         read_json(body).map(FromDaemon::Event)
     } else {
         Ok(FromDaemon::UnknownEvent)

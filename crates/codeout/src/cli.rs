@@ -4,10 +4,17 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueHint};
-use codeout_protocol::address::Address;
+use clap::error::ErrorKind;
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueHint};
 use codeout_protocol::fingerprint::Fingerprint;
 use codeout_protocol::name::Name;
+
+mod sessions;
+
+pub(crate) use sessions::{
+    AttachArgs, OpenArgs, ProgramsArgs, RenameArgs, SessionArgs, SessionsArgs, StopArgs, WindowArgs,
+};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -19,17 +26,20 @@ Exit codes:
   13  this device is not paired
   14  the daemon's key or fingerprint is not the expected one
   15  there is no such device or daemon
-  16  a daemon runs already, or its port is taken
+  16  a daemon runs already, or its port or a session's name is taken
   17  a file is broken
   18  too many attempts: try later
   19  the connection was cut
-`codeout attach` hands on the exit status of the shell.";
+  20  there is no such session, or it has ended
+  21  sessions run that would end
+`codeout attach` and `codeout open` hand on the exit status of the program.";
 
 /// Reach the terminals of your own computer from your other devices, end-to-end encrypted.
 ///
-/// Without a command it starts the daemon here and shows a code that pairs a device.
+/// Without a command it runs the daemon here, in this terminal, and shows a code that pairs a
+/// device. The daemon owns sessions: programs in terminals that run on when nobody watches.
 #[derive(Debug, Parser)]
-#[command(name = "codeout", version, after_help = EXIT_CODES, args_conflicts_with_subcommands = true)]
+#[command(name = "codeout", version, after_help = EXIT_CODES)]
 pub(crate) struct Cli {
     /// Directory for keys and lists [default: codeout in the XDG data directory]
     #[arg(long, env = "CODEOUT_HOME", value_name = "DIR", global = true, value_hint = ValueHint::DirPath)]
@@ -42,12 +52,36 @@ pub(crate) struct Cli {
     pub(crate) daemon: DaemonArgs,
 }
 
+/// Reads the command line. Ends the process where it is wrong, or asks for help.
+pub(crate) fn parse() -> Cli {
+    let mut command = Cli::command();
+    let matches = command.get_matches_mut();
+    match checked(&mut command, &matches) {
+        Ok(cli) => cli,
+        Err(error) => error.exit(),
+    }
+}
+
+/// Options of the daemon before another command would do nothing: they are refused.
+fn checked(command: &mut clap::Command, matches: &ArgMatches) -> Result<Cli, clap::Error> {
+    let typed = |id: &&str| matches.value_source(id) == Some(ValueSource::CommandLine);
+    if let Some((name, _)) = matches.subcommand()
+        && let Some(id) = DAEMON_OPTIONS.into_iter().find(typed)
+    {
+        let text = format!("--{id} before {name} is not its option: put it behind, if it has it");
+        return Err(command.error(ErrorKind::ArgumentConflict, text));
+    }
+    Cli::from_arg_matches(matches).map_err(|error| error.format(command))
+}
+
+const DAEMON_OPTIONS: [&str; 6] = ["port", "bind", "advertise", "name", "confirm", "config"];
+
 /// What the daemon is started with.
 #[derive(Debug, Args)]
 pub(crate) struct DaemonArgs {
-    /// Port to listen on
-    #[arg(long, env = "CODEOUT_PORT", default_value_t = Address::DEFAULT_PORT)]
-    pub(crate) port: u16,
+    /// Port to listen on [default: 8400]
+    #[arg(long, env = "CODEOUT_PORT")]
+    pub(crate) port: Option<u16>,
 
     /// Address to listen on, such as 127.0.0.1 for this computer alone [default: all]
     #[arg(long, env = "CODEOUT_BIND", value_name = "ADDRESS")]
@@ -62,18 +96,46 @@ pub(crate) struct DaemonArgs {
     pub(crate) name: Option<Name>,
 
     /// Ask here before a device gets in
-    #[arg(long, env = "CODEOUT_CONFIRM", value_parser = clap::builder::BoolishValueParser::new())]
-    pub(crate) confirm: bool,
+    #[arg(long, env = "CODEOUT_CONFIRM", value_name = "BOOL", num_args = 0..=1,
+        require_equals = true, default_missing_value = "true",
+        value_parser = clap::builder::BoolishValueParser::new())]
+    pub(crate) confirm: Option<bool>,
+
+    /// File of settings [default: codeout/config.toml in the XDG config directory, or config.toml
+    /// in the directory of --home]
+    #[arg(long, env = "CODEOUT_CONFIG", value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) config: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Open a session: a program in a terminal of its own, which runs on when nobody watches
+    Open(OpenArgs),
+    /// List the sessions
+    Sessions(SessionsArgs),
+    /// Show a session in this terminal, and type into it
+    Attach(AttachArgs),
+    /// End a session, and wait until it has ended
+    End(SessionArgs),
+    /// Rename a session
+    Rename(RenameArgs),
+    /// Take a session that has ended off the list
+    Dismiss(SessionArgs),
+    /// List the programs that a session can be opened with by their names
+    Programs(ProgramsArgs),
+    /// Start the daemon of this machine, detached from this terminal
+    Start(DaemonArgs),
+    /// Stop the daemon of this machine
+    Stop(StopArgs),
+    /// Start the daemon of this machine anew, as this version, and keep every session
+    Restart,
+    /// Be the daemon that `start` starts
+    #[command(hide = true)]
+    Detached(DaemonArgs),
     /// Show a fresh pairing code of the running daemon, and wait for the device
     Pair(PairArgs),
     /// Pair this machine with a daemon, by its link or by its address and code
     Join(JoinArgs),
-    /// Open a shell on a daemon's computer
-    Attach(AttachArgs),
     /// List the paired devices; revoke or rename one
     Devices(DevicesArgs),
     /// List the daemons that this machine is paired with
@@ -139,17 +201,6 @@ pub(crate) struct JoinArgs {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct AttachArgs {
-    /// Which daemon, when this machine is paired with several
-    #[arg(long, value_name = "DAEMON")]
-    pub(crate) on: Option<String>,
-
-    /// Keep trying while the daemon cannot be reached
-    #[arg(long)]
-    pub(crate) wait: bool,
-}
-
-#[derive(Debug, Args)]
 pub(crate) struct DevicesArgs {
     #[command(subcommand)]
     pub(crate) command: Option<DevicesCommand>,
@@ -208,4 +259,39 @@ fn parse_name(text: &str) -> Result<Name, &'static str> {
     Name::clean(text)
         .filter(|name| name.as_str() == text)
         .ok_or("a name has 1 to 64 bytes, no control characters, and no spaces at its ends")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(words: &[&str]) -> Result<Cli, clap::Error> {
+        let mut command = Cli::command();
+        let matches = command.try_get_matches_from_mut(words)?;
+        checked(&mut command, &matches)
+    }
+
+    #[test]
+    fn the_home_may_stand_before_and_behind_the_command() {
+        for words in [["codeout", "--home", "/h", "status"], ["codeout", "status", "--home", "/h"]]
+        {
+            assert_eq!(parsed(&words).unwrap().home, Some("/h".into()));
+        }
+    }
+
+    #[test]
+    fn options_of_the_daemon_are_not_lost_before_a_command() {
+        let error = parsed(&["codeout", "--port", "1", "start"]).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::ArgumentConflict);
+        assert!(error.to_string().contains("--port before start"), "{error}");
+        assert!(parsed(&["codeout", "start", "--port", "1"]).is_ok());
+        assert!(parsed(&["codeout", "--port", "1"]).is_ok());
+    }
+
+    #[test]
+    fn the_options_are_those_of_the_daemon() {
+        let of_start = DaemonArgs::augment_args(clap::Command::new("start"));
+        let ids = of_start.get_arguments().map(|argument| argument.get_id().as_str());
+        assert!(ids.eq(DAEMON_OPTIONS));
+    }
 }

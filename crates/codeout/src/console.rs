@@ -177,4 +177,12 @@ impl Signals {
             _ = self.hangup.recv() => 1,
         }
     }
+
+    /// Waits for one of them but a hangup, which means nothing where there is no terminal.
+    pub(crate) async fn end(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
 }

@@ -18,6 +18,32 @@ pub(crate) enum Code {
     BrokenFile = 17,
     TooManyAttempts = 18,
     Cut = 19,
+    NoSession = 20,
+    SessionsRun = 21,
+}
+
+impl Code {
+    const ALL: [Code; 14] = [
+        Code::Other,
+        Code::Usage,
+        Code::Unreachable,
+        Code::NotCodeout,
+        Code::Pairing,
+        Code::NotPaired,
+        Code::WrongKey,
+        Code::NotFound,
+        Code::Taken,
+        Code::BrokenFile,
+        Code::TooManyAttempts,
+        Code::Cut,
+        Code::NoSession,
+        Code::SessionsRun,
+    ];
+
+    /// What another codeout has ended with.
+    pub(crate) fn of(status: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|code| *code as u8 == status)
+    }
 }
 
 /// A failed command: `error` says what is wrong, `hint` what to do next.

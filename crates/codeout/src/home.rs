@@ -1,4 +1,4 @@
-//! Where this user's keys and lists are, and what this machine is called.
+//! Where this user's keys, lists and settings are, and what this machine is called.
 
 use std::path::{Path, PathBuf};
 
@@ -7,31 +7,51 @@ use etcetera::BaseStrategy;
 
 use crate::failure::{Code, Failure};
 
-/// The directory of everything that codeout keeps for this user.
+/// The directories of everything that codeout keeps for this user.
 #[derive(Debug, Clone)]
-pub(crate) struct Home(PathBuf);
+pub(crate) struct Home {
+    directory: PathBuf,
+    is_named: bool,
+    settings: PathBuf,
+}
 
 impl Home {
-    /// The directory named, or `codeout` in the XDG data directory.
+    /// The directory named, or `codeout` in the XDG data and config directories.
     pub(crate) fn find(named: Option<PathBuf>) -> Result<Self, Failure> {
         if let Some(named) = named {
-            return std::path::absolute(named).map(Home).map_err(Failure::from);
+            let directory = std::path::absolute(named)?;
+            let settings = directory.join("config.toml");
+            return Ok(Home { directory, is_named: true, settings });
         }
         let strategy = etcetera::choose_base_strategy().map_err(|_| {
             Failure::new(Code::Usage, "this user has no home directory")
                 .hint("name a directory with --home or CODEOUT_HOME")
         })?;
-        Ok(Home(strategy.data_dir().join("codeout")))
+        Ok(Home {
+            directory: strategy.data_dir().join("codeout"),
+            is_named: false,
+            settings: strategy.config_dir().join("codeout/config.toml"),
+        })
+    }
+
+    /// The directory, where it is not the usual one.
+    pub(crate) fn named(&self) -> Option<&Path> {
+        self.is_named.then_some(&*self.directory)
     }
 
     /// What this machine keeps as a daemon.
     pub(crate) fn daemon(&self) -> PathBuf {
-        self.0.join("daemon")
+        self.directory.join("daemon")
     }
 
     /// What this machine keeps as a device.
     pub(crate) fn device(&self) -> PathBuf {
-        self.0.join("device")
+        self.directory.join("device")
+    }
+
+    /// The file of settings, which need not be there.
+    pub(crate) fn settings(&self) -> &Path {
+        &self.settings
     }
 }
 
@@ -41,6 +61,11 @@ pub(crate) fn machine_name() -> Name {
     let full = uname.nodename().to_string_lossy();
     let short = full.split('.').next().unwrap_or_default();
     Name::clean(short).unwrap_or_else(|| Name::clean("computer").expect("a name"))
+}
+
+/// The user's home directory.
+pub(crate) fn user_directory() -> Option<PathBuf> {
+    std::env::var_os("HOME").map(PathBuf::from).filter(|home| home.is_absolute())
 }
 
 /// The user's shell, or `/bin/sh`.

@@ -7,9 +7,10 @@
 
 use std::fmt::Display;
 use std::io::{IsTerminal, Write};
+use std::time::SystemTime;
 
 use anstyle::{AnsiColor, Style};
-use codeout_protocol::message::DeviceEntry;
+use codeout_protocol::message::{DeviceEntry, ExitStatus};
 use codeout_protocol::name::clean_text;
 use unicode_width::UnicodeWidthStr;
 
@@ -86,6 +87,20 @@ pub(crate) fn age(seconds: u64) -> String {
     const UNITS: [(u64, &str); 4] = [(86_400, "d"), (3_600, "h"), (60, "m"), (1, "s")];
     let (unit, letter) = UNITS.into_iter().find(|(unit, _)| seconds >= *unit).unwrap_or((1, "s"));
     format!("{}{letter}", seconds / unit)
+}
+
+/// How a program ended, behind `ended`.
+pub(crate) fn ending(status: ExitStatus) -> String {
+    match status {
+        ExitStatus::Exit(status) => format!("with status {status}"),
+        ExitStatus::Signal(signal) => format!("by signal {signal}"),
+    }
+}
+
+/// Seconds since 1970.
+pub(crate) fn now() -> u64 {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    now.map_or(0, |since| since.as_secs())
 }
 
 /// A countdown: `5:00`.

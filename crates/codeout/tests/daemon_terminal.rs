@@ -72,8 +72,9 @@ fn a_typed_code_is_compared_by_eye_and_a_shell_opens() {
     laptop.terminal.send_keys(&["y", "Enter"]);
     laptop.terminal.wait_until("paired with desk as laptop");
 
-    laptop.run(&["attach"]);
-    laptop.terminal.wait_until("Ctrl-] then d leaves");
+    laptop.run(&["open", "shell", "--name", "work", "--on", "desk"]);
+    let is_prompt = |screen: &terminal::Screen| !screen.text().trim().is_empty();
+    laptop.terminal.wait_until_screen("a prompt", is_prompt);
     laptop.terminal.send_keys(&["stty size; echo si''gn", "Enter"]);
     laptop.terminal.wait_until("24 80");
     laptop.terminal.wait_until("sign");
@@ -86,7 +87,14 @@ fn a_typed_code_is_compared_by_eye_and_a_shell_opens() {
     laptop.terminal.send_keys(&["echo fur''ther", "Enter"]);
     laptop.terminal.wait_until("further");
     laptop.terminal.send_keys(&["C-]", "d"]);
-    laptop.terminal.wait_until("left desk; the session has ended");
+    laptop.terminal.wait_until("left work; it runs on: `codeout attach --on desk work`");
+
+    // What was on the screen is there again, and the shell is the same one.
+    laptop.run(&["attach", "work", "--on", "desk"]);
+    let shown = laptop.terminal.wait_until("further").text();
+    assert_eq!(shown.matches("twice").count(), 2, "{shown}");
+    laptop.terminal.send_keys(&["exit 7", "Enter"]);
+    laptop.terminal.wait_until("work has ended with status 7");
 }
 
 #[test]

@@ -21,7 +21,7 @@ use codeout_protocol::message::{
 use codeout_protocol::name::Name;
 use codeout_protocol::pairing::{self, AwaitP4, DevicePairing};
 use codeout_protocol::sodium::{KeyPair, Psk};
-use support::device::Device;
+use support::device::{Device, SIZE, shell};
 use support::process::control;
 use support::{
     Established, TestClock, TestDaemon, Wire, WireError, connect_on_wire, event, pair_named,
@@ -487,8 +487,8 @@ async fn a_device_that_may_watch_may_do_nothing_else() {
     assert_eq!(device.entry.limits, Limits { watch_only: true, expires_at: None });
     let id = device.entry.id.clone();
     for request in [
-        Request::Open { columns: 80, rows: 24 },
-        Request::Resize { session: 1, columns: 80, rows: 24 },
+        Request::Open(shell()),
+        Request::Resize { session: 1, size: SIZE },
         Request::End { session: 1 },
         Request::Offer { watch_only: true, for_seconds: Some(1) },
         Request::Revoke { device: id.clone() },
@@ -503,8 +503,8 @@ async fn a_device_that_may_watch_may_do_nothing_else() {
     // Nothing of what it asked was done, also after a new connection.
     assert!(daemon.daemon.current_offer().unwrap().spent);
     let mut device = Device::connect(daemon.port(), &device.credentials).await.unwrap();
-    let open = Request::Open { columns: 80, rows: 24 };
-    assert_eq!(device.refused(open).await, ErrorCode::NotAllowed);
+    assert_eq!(device.refused(Request::Open(shell())).await, ErrorCode::NotAllowed);
+    assert_eq!(daemon.daemon.sessions(), []);
 }
 
 #[tokio::test]

@@ -6,8 +6,12 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
+
+/// How long a test waits for what must come: a bound for a hanging test, never a measure.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 const CODEOUT: &str = env!("CARGO_BIN_EXE_codeout");
 
@@ -189,14 +193,21 @@ fn a_device_joins_attaches_is_listed_is_revoked_and_is_out() {
     assert_eq!(daemon.line(), format!("daemon fingerprint: {print}"));
     assert_eq!(daemon.line(), "  confirm this matches what the app shows");
 
-    let attached = laptop.run_with(&["attach"], "echo si''gn; exit 7\n");
+    let opened = laptop.run(&["open", "shell", "--name", "work", "--on", "desk"]);
+    assert_eq!(opened.succeeds().out, "work\n");
+    let attach = ["attach", "work", "--on", "desk"];
+    let attached = laptop.run_with(&attach, "echo si''gn; exit 7\n");
     assert_eq!(attached.code, 7, "{attached:?}");
     assert!(attached.out.contains("sign\r\n"), "{attached:?}");
+    assert_eq!(attached.err, "work has ended with status 7\n");
+    laptop.run(&attach).fails(20, "no session is called work");
 
     assert_eq!(listed(&desk.run(&["devices"])), "work-laptop   paired now    active\n");
     let revoked = desk.run(&["devices", "revoke", "Work-Laptop"]);
     assert_eq!(revoked.succeeds().out, "revoked. work-laptop can no longer connect.\n");
-    laptop.run(&["attach"]).fails(13, "this device is not, or no longer, paired");
+    for words in [&attach[..], &["open", "--on", "desk"], &["sessions", "--on", "desk"]] {
+        laptop.run(words).fails(13, "this device is not, or no longer, paired");
+    }
     assert_eq!(desk.run(&["devices", "--json"]).json(), serde_json::json!([]));
 }
 
@@ -228,10 +239,46 @@ fn a_link_needs_nothing_else_typed_and_pair_says_who_came() {
     assert_eq!(end["paired"]["watch_only"], true);
     assert!(pair.wait().unwrap().success());
 
-    laptop.run(&["attach"]).fails(1, "may only watch");
+    for words in [&["open"][..], &["programs"]] {
+        laptop.run(words).fails(1, "may only watch");
+    }
+    // It may look, and what it types goes nowhere.
+    let session = ["open", "--name", "work", "--", "sh", "-c", "read word; exit 7"];
+    desk.run(&session).succeeds();
+    for words in [&["end", "work"][..], &["rename", "work", "play"]] {
+        laptop.run(words).fails(1, "may only watch");
+    }
+    let mut watching = laptop
+        .command(&["attach"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    watching.stdin.take().unwrap().write_all(b"word\n").unwrap();
+    watched(&desk, "work");
+    assert_eq!(watching.try_wait().unwrap(), None);
+    let typed = desk.run_with(&["attach", "work"], "word\n");
+    assert_eq!(typed.code, 7, "{typed:?}");
+    assert_eq!(watching.wait().unwrap().code(), Some(7));
+    laptop.run(&["dismiss", "work"]).fails(20, "no session");
     laptop.run(&["join", link]).fails(16, "already paired with");
     let other = Machine::new();
     other.run(&["join", link]).fails(12, "already used");
+}
+
+/// Waits until a session of this machine's daemon is watched.
+fn watched(machine: &Machine, session: &str) {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        let sessions = machine.run(&["sessions", "--json"]).json();
+        let mut sessions = sessions.as_array().unwrap().iter();
+        let entry = sessions.find(|entry| entry["name"] == session).unwrap();
+        if entry["watching"].as_u64().unwrap() > 0 {
+            return;
+        }
+        assert!(Instant::now() < until, "nobody watches: {entry}");
+    }
 }
 
 #[test]
@@ -301,7 +348,10 @@ fn nobody_there_and_something_else_there_are_told_apart() {
     join(port).fails(11, "is not a codeout daemon");
     server.join().unwrap();
     join(port).fails(10, "cannot be reached");
-    laptop.run(&["attach"]).fails(15, "paired with no daemon");
+    for words in [&["attach"][..], &["open"], &["sessions"]] {
+        laptop.run(words).fails(10, "paired with no daemon");
+        laptop.run(&[words, &["--on", "desk"]].concat()).fails(15, "paired with no daemon");
+    }
     laptop.run(&["status"]).fails(10, "does not run on this machine");
 }
 
@@ -312,9 +362,11 @@ fn a_changed_key_is_refused_explained_and_forgotten_only_on_purpose() {
     daemon.stop();
     std::fs::remove_dir_all(desk.file("daemon")).unwrap();
     let _daemon = desk.daemon(port);
-    let attached = laptop.run(&["attach"]);
-    attached.fails(14, "the daemon's key has changed");
-    assert!(attached.err.contains("codeout forget desk"), "{attached:?}");
+    for command in ["attach", "open", "sessions"] {
+        let refused = laptop.run(&[command, "--on", "desk"]);
+        refused.fails(14, "the daemon's key has changed");
+        assert!(refused.err.contains("codeout forget desk"), "{refused:?}");
+    }
     assert!(laptop.run(&["daemons"]).succeeds().out.starts_with("desk   "));
     assert!(laptop.run(&["forget", "desk"]).succeeds().out.starts_with("forgotten."));
     assert_eq!(laptop.run(&["daemons", "--json"]).json(), serde_json::json!([]));
@@ -337,7 +389,8 @@ fn broken_files_are_named_and_left_as_they_are() {
     breaks(&desk, "daemon/identity", &["--port", "0"]);
     breaks(&desk, "daemon/devices.db", &["--port", "0"]);
     breaks(&desk, "daemon/devices.db", &["devices"]);
-    breaks(&laptop, "device/daemons.json", &["attach"]);
+    breaks(&laptop, "device/daemons.json", &["attach", "--on", "desk"]);
+    breaks(&laptop, "device/daemons.json", &["open"]);
 }
 
 #[test]
@@ -389,7 +442,7 @@ fn a_device_manages_devices_on_its_daemon() {
     laptop.run(&["devices", "--on", "nowhere"]).fails(15, "known daemons: desk");
     let revoked = laptop.run(&["devices", "--on", "desk", "revoke", "x1"]);
     assert_eq!(revoked.succeeds().out, "revoked. x1 can no longer connect.\n");
-    laptop.run(&["attach"]).fails(13, "not, or no longer, paired");
+    laptop.run(&["attach", "--on", "desk"]).fails(13, "not, or no longer, paired");
 }
 
 #[test]
@@ -413,7 +466,10 @@ fn secret_files_are_their_owners_alone() {
 #[test]
 fn help_and_completions_are_there() {
     let machine = Machine::new();
-    for command in ["pair", "join", "attach", "devices", "daemons", "forget", "status"] {
+    for command in [
+        "pair", "join", "open", "sessions", "attach", "end", "rename", "dismiss", "programs",
+        "devices", "daemons", "forget", "status", "start", "stop", "restart",
+    ] {
         assert!(machine.run(&[command, "--help"]).succeeds().out.contains("Usage: codeout"));
     }
     assert!(machine.run(&["generate", "bash"]).succeeds().out.contains("codeout"));

@@ -84,6 +84,52 @@ impl Client {
         self.device(ControlRequest::Rename { device, name }).await
     }
 
+    /// Asks the daemon to end, and waits until it has.
+    ///
+    /// # Errors
+    /// [`ControlError::SessionsRun`] without `force`.
+    pub async fn stop(mut self, force: bool) -> Result<(), ClientError> {
+        self.taken(&ControlRequest::Stop { force }).await?;
+        self.gone().await;
+        Ok(())
+    }
+
+    /// Asks the daemon to go on as the program `executable`, which must be of this version, with
+    /// every session. Returns when the new process answers.
+    ///
+    /// # Errors
+    /// [`ControlError::CannotRestart`]: the daemon goes on as it was.
+    pub async fn restart(mut self, home: &Path, executable: &Path) -> Result<Status, ClientError> {
+        let before = Client::fresh(home).await?.status().await?;
+        let (executable, handover) = (executable.to_owned(), crate::handover::VERSION);
+        self.taken(&ControlRequest::Restart { executable, handover }).await?;
+        self.gone().await;
+        let after = Client::fresh(home).await?.status().await?;
+        if after.restarts == before.restarts {
+            let text = "the new program could not be started".to_owned();
+            return Err(ControlError::CannotRestart(text).into());
+        }
+        Ok(after)
+    }
+
+    async fn fresh(home: &Path) -> Result<Client, ClientError> {
+        let gone = || ClientError::Gone(io::ErrorKind::ConnectionRefused.into());
+        Client::connect(home).await.ok_or_else(gone)
+    }
+
+    async fn taken(&mut self, request: &ControlRequest) -> Result<(), ClientError> {
+        match self.ask(request).await? {
+            ControlReply::Taken => Ok(()),
+            _ => Err(ClientError::Version),
+        }
+    }
+
+    /// Waits until the daemon's process has let go of this connection.
+    async fn gone(&mut self) {
+        let mut ignored = [0; 16];
+        while let Ok(1..) = self.stream.read(&mut ignored).await {}
+    }
+
     async fn device(mut self, request: ControlRequest) -> Result<DeviceEntry, ClientError> {
         match self.ask(&request).await? {
             ControlReply::Device(device) => Ok(device),

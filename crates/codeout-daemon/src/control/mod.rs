@@ -2,7 +2,8 @@
 //!
 //! A Unix socket with mode 0600 in the daemon's own directory; the other end's user is checked
 //! too. One request a connection, as a line of JSON; the daemon answers with one line, and to
-//! an offer with a second one when it is over.
+//! an offer with a second one when it is over. Behind the request `connect` the socket is the link
+//! of a device, which needs no pairing.
 
 mod client;
 mod server;
@@ -10,11 +11,21 @@ mod server;
 pub use client::{Client, ClientError};
 pub(crate) use server::{bind, select_error, serve, store_error};
 
+use std::path::{Path, PathBuf};
+
 use codeout_protocol::message::{DeviceEntry, OfferEntry};
 use serde::{Deserialize, Serialize};
 
+use crate::config::Paths;
+use crate::sessions::LostSession;
+
 /// The longest line either way, in bytes.
 const MAX_LINE: u64 = 1 << 20;
+
+/// The control socket of the daemon whose directory is `home`.
+pub fn socket(home: &Path) -> PathBuf {
+    Paths::new(home).socket()
+}
 
 /// What the daemon's user may ask.
 #[derive(Debug, Serialize, Deserialize)]
@@ -22,9 +33,26 @@ const MAX_LINE: u64 = 1 << 20;
 pub(crate) enum ControlRequest {
     Status,
     Devices,
-    Offer { watch_only: bool, for_seconds: Option<u64> },
-    Revoke { device: String },
-    Rename { device: String, name: String },
+    Offer {
+        watch_only: bool,
+        for_seconds: Option<u64>,
+    },
+    Revoke {
+        device: String,
+    },
+    Rename {
+        device: String,
+        name: String,
+    },
+    Stop {
+        force: bool,
+    },
+    Restart {
+        executable: PathBuf,
+        handover: u32,
+    },
+    /// From here on the socket is the link of a device.
+    Connect,
 }
 
 /// What the daemon answers.
@@ -33,9 +61,15 @@ pub(crate) enum ControlRequest {
 pub(crate) enum ControlReply {
     Status(Status),
     Devices(Vec<DeviceEntry>),
-    Offer { offer: OfferEntry, fingerprint: String, kinds: Vec<String> },
+    Offer {
+        offer: OfferEntry,
+        fingerprint: String,
+        kinds: Vec<String>,
+    },
     OfferOver(OfferEnd),
     Device(DeviceEntry),
+    /// The daemon has taken the word, and is about to do so.
+    Taken,
     Error(ControlError),
 }
 
@@ -58,6 +92,14 @@ pub struct Status {
     pub devices: usize,
     /// Devices connected now.
     pub connected: usize,
+    /// When its process began, in seconds since 1970.
+    pub started_at: u64,
+    /// How many times it was restarted without ending its sessions.
+    pub restarts: u32,
+    /// Sessions that run.
+    pub sessions: usize,
+    /// Sessions that the daemon before this one lost.
+    pub lost: Vec<LostSession>,
     /// Seconds that the current offer can still be used; absent when none can.
     pub offer_expires_in: Option<u64>,
 }
@@ -102,6 +144,15 @@ pub enum ControlError {
     /// The allow-list failed.
     #[error("{0}")]
     Store(String),
+    /// Sessions run, and would end.
+    #[error("sessions run: {}", .names.join(", "))]
+    SessionsRun {
+        /// Their names, oldest first.
+        names: Vec<String>,
+    },
+    /// The daemon cannot go on as that program.
+    #[error("the daemon cannot restart: {0}")]
+    CannotRestart(String),
     /// The daemon does not know that request: it is of another version.
     #[error("the running daemon is of another version and does not know this request")]
     Unknown,

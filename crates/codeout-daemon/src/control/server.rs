@@ -13,12 +13,13 @@ use tokio::sync::{broadcast, watch};
 use zeroize::Zeroizing;
 
 use super::{ControlError, ControlReply, ControlRequest, MAX_LINE, OfferEnd, Status};
+use crate::connection;
 use crate::devices::{Device, DevicesError, SelectError};
 use crate::event::Event;
 use crate::fingerprint::OwnFingerprint;
 use crate::offer::{OfferLimits, OfferNumber};
 use crate::requests::{self, seconds_up};
-use crate::state::Shared;
+use crate::state::{Asked, Shared};
 
 /// How often an offer that somebody waits for is looked at, to see that its time is over.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
@@ -66,6 +67,19 @@ pub(crate) async fn serve(
     }
 }
 
+/// Whether the daemon can go on as that program.
+fn restartable(executable: &Path, handover: u32) -> Result<(), String> {
+    if handover != crate::handover::VERSION {
+        return Err("that version cannot take over the sessions of this one".to_owned());
+    }
+    let program = executable.display();
+    let runs = rustix::fs::access(executable, rustix::fs::Access::EXEC_OK);
+    if !executable.is_absolute() || !executable.is_file() || runs.is_err() {
+        return Err(format!("{program} is no program that can be run"));
+    }
+    Ok(())
+}
+
 fn same_user(stream: &UnixStream) -> bool {
     let own = rustix::process::geteuid().as_raw();
     stream.peer_cred().is_ok_and(|credentials| credentials.uid() == own)
@@ -85,6 +99,23 @@ impl Visit {
             return self.write(&ControlReply::Error(ControlError::Unknown)).await;
         };
         match request {
+            ControlRequest::Connect => {
+                connection::serve_local(self.stream, self.shared).await;
+                Ok(())
+            }
+            ControlRequest::Stop { force } => {
+                let running = self.running();
+                if !running.is_empty() && !force {
+                    return self.refuse(ControlError::SessionsRun { names: running }).await;
+                }
+                self.obey(Asked::Stop).await
+            }
+            ControlRequest::Restart { executable, handover } => {
+                match restartable(&executable, handover) {
+                    Ok(()) => self.obey(Asked::Restart { executable }).await,
+                    Err(why) => self.refuse(ControlError::CannotRestart(why)).await,
+                }
+            }
             ControlRequest::Offer { watch_only, for_seconds } => {
                 self.offer(OfferLimits { watch_only, for_seconds }).await
             }
@@ -105,6 +136,23 @@ impl Visit {
                 self.answer(renamed.map(|device| ControlReply::Device(device.entry()))).await
             }
         }
+    }
+
+    /// Passes on what was asked, and holds the socket open for as long as this process lives: its
+    /// end tells whoever asked.
+    async fn obey(&mut self, asked: Asked) -> io::Result<()> {
+        self.write(&ControlReply::Taken).await?;
+        self.shared.ask_daemon(asked);
+        std::future::pending().await
+    }
+
+    async fn refuse(&mut self, error: ControlError) -> io::Result<()> {
+        self.write(&ControlReply::Error(error)).await
+    }
+
+    /// The names of the sessions that run.
+    fn running(&self) -> Vec<String> {
+        self.shared.sessions.running().iter().map(|session| session.name().to_string()).collect()
     }
 
     async fn answer(&mut self, reply: Result<ControlReply, ControlError>) -> io::Result<()> {
@@ -135,6 +183,10 @@ impl Visit {
             fingerprint: self.fingerprint.text().await,
             connected: devices.iter().filter(|device| device.connected).count(),
             devices: devices.len(),
+            started_at: shared.started_at,
+            restarts: shared.restarts,
+            sessions: shared.sessions.running().len(),
+            lost: shared.sessions.lost().to_vec(),
             offer_expires_in: usable.map(|offer| seconds_up(offer.expires_in)),
         })
     }

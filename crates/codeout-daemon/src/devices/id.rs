@@ -20,15 +20,23 @@ impl DeviceId {
     pub const LENGTH: usize = 8;
     const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 
+    /// What stands for the user of the daemon's own computer. No device gets it.
+    pub(crate) const LOCAL: DeviceId = DeviceId(*b"00000000");
+
     /// The id as text.
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(&self.0).expect("made of ASCII only")
     }
 
     pub(super) fn random() -> Self {
-        let mut characters = [0; Self::LENGTH];
-        sodium::random_bytes(&mut characters);
-        DeviceId(characters.map(|byte| Self::ALPHABET[usize::from(byte % 32)]))
+        loop {
+            let mut characters = [0; Self::LENGTH];
+            sodium::random_bytes(&mut characters);
+            let id = DeviceId(characters.map(|byte| Self::ALPHABET[usize::from(byte % 32)]));
+            if id != Self::LOCAL {
+                return id;
+            }
+        }
     }
 
     /// What `text` says of an id, up to all of it: any case, `o` for `0`, `i` and `l` for `1`.

@@ -1,318 +1,437 @@
-//! Sessions: one program in one pseudo-terminal in one directory.
-//!
-//! A session belongs to the connection that opened it and ends with it: its programs get
-//! SIGHUP, as when a terminal window is closed.
+//! Sessions: one program in one pseudo-terminal in one directory. The daemon owns them; devices
+//! are windows, which come and go.
 
+mod attention;
+mod ending;
+mod flow;
+mod keeper;
+pub(crate) mod keyboards;
+mod log;
 mod pty;
+mod saved;
+pub(crate) mod viewer;
 
-use std::collections::VecDeque;
 use std::io;
-use std::os::unix::process::ExitStatusExt;
-use std::path::Path;
-use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use codeout_protocol::message::{
-    ExitStatus, INPUT_WINDOW, MAX_CHUNK, MAX_TERMINAL_SIDE, OUTPUT_WINDOW, SessionId,
+    Attention, Ended, MAX_TERMINAL_CELLS, MAX_TERMINAL_SIDE, MAX_WATCHERS, SessionEntry, SessionId,
+    TerminalSize,
 };
-use rustix::process::{Pid, Signal, kill_process_group};
-use tokio::process::Child;
-use tokio::sync::Notify;
-use tokio::time::Instant;
+use codeout_protocol::name::Name;
+use codeout_screen::Screen;
+use tokio::sync::{Notify, mpsc, watch};
 
-use pty::{Keyboard, Output};
+use self::attention::Noticing;
+use self::ending::Processes;
+use self::keyboards::{Keyboards, Turn};
+use self::log::Log;
+use self::viewer::Phase;
+use crate::outbox::Outbox;
 
-/// The silence after which a session whose program has ended is over, while another program
-/// holds its terminal open.
-const LAST_OUTPUT: Duration = Duration::from_millis(100);
-/// Written input is reported with the next output, which is mostly its echo; after this time
-/// without any…
-const REPORT_AFTER: Duration = Duration::from_millis(20);
-/// …or after this many bytes, by itself.
-const REPORT_BYTES: u64 = INPUT_WINDOW / 4;
+pub(crate) use self::keeper::{cry, keep};
+pub(crate) use self::pty::{Launch, Pty, spawn};
+pub(crate) use self::saved::{Facts, Saved};
+pub(crate) use self::viewer::Viewer;
 
-/// A terminal's size in characters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Size {
-    pub(crate) columns: u16,
-    pub(crate) rows: u16,
-}
+/// What can be put on the screen at once, in bytes: some milliseconds at worst.
+const SOON_SEEN: u64 = 1 << 16;
+/// More viewers than this are a crowd: each rests for so long times their number.
+const CROWD: u32 = 16;
+const REST: Duration = Duration::from_micros(400);
+/// Viewers that are sent output by the task that reads it; more are woken instead…
+const AT_ONCE: usize = 4;
+/// …and so they are by more output than this, in bytes, which is no echo: reading goes on
+/// meanwhile.
+const MUCH: usize = 8 * 1024;
 
-impl Size {
-    /// The size, if it is one that a terminal can have.
-    pub(crate) fn new(columns: u16, rows: u16) -> Option<Self> {
-        let sides = 1..=MAX_TERMINAL_SIDE;
-        (sides.contains(&columns) && sides.contains(&rows)).then_some(Size { columns, rows })
-    }
-}
-
-/// Whoever watches a session.
-pub(crate) trait Viewer {
-    /// Takes output; `offset` counts the bytes before it. Waiting here holds the program back.
-    /// Hears by the way that the input before `written` was written, if that is news.
-    fn output(
-        &self,
-        offset: u64,
-        bytes: &[u8],
-        written: Option<u64>,
-    ) -> impl Future<Output = io::Result<()>> + Send;
-    /// Hears that the input before `offset` was written.
-    fn input_written(&self, offset: u64) -> impl Future<Output = io::Result<()>> + Send;
-}
-
-/// A running session: what its connection does to it.
-#[derive(Debug)]
-pub(crate) struct Session {
-    keyboard: Keyboard,
-    /// The programs' process group, as long as its leader has not ended.
-    group: Mutex<Option<Pid>>,
-    input: Mutex<Input>,
-    more_input: Notify,
-    /// Output read from the terminal, handed to the viewer, and shown by the device.
-    sent: AtomicU64,
-    shown: AtomicU64,
-    read: AtomicU64,
-    more_room: Notify,
-}
-
-#[derive(Debug, Default)]
-struct Input {
-    received: u64,
-    /// How far the device was told that it is written.
-    reported: u64,
-    queued: VecDeque<u8>,
+/// A terminal's size, if it is one that a terminal can have.
+pub(crate) fn checked(size: TerminalSize) -> Option<TerminalSize> {
+    let sides = 1..=MAX_TERMINAL_SIDE;
+    let cells = u32::from(size.columns) * u32::from(size.rows);
+    let fits = cells <= MAX_TERMINAL_CELLS;
+    (sides.contains(&size.columns) && sides.contains(&size.rows) && fits).then_some(size)
 }
 
 /// The device sent what it must not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Violation;
 
+/// What a session has to tell. It goes to whoever keeps all sessions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum News {
+    /// Something of its entry has changed.
+    Changed,
+    /// It wants somebody to look.
+    Attention(Attention),
+    /// Its program has ended.
+    Ended,
+}
+
+/// Where news goes.
+pub(crate) type Reports = mpsc::UnboundedSender<(SessionId, News)>;
+
+/// What of a session never changes.
+#[derive(Debug, Clone)]
+pub(crate) struct Origin {
+    pub(crate) id: SessionId,
+    /// The program, as it was asked for.
+    pub(crate) program: String,
+    pub(crate) directory: String,
+    /// In seconds since 1970.
+    pub(crate) opened_at: u64,
+}
+
+/// How much a session keeps.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Keeping {
+    pub(crate) history: codeout_screen::HistoryLimits,
+    /// The output that is kept for devices that come back, in bytes.
+    pub(crate) output: u64,
+    /// The silence after activity that is worth a look.
+    pub(crate) quiet_after: Option<Duration>,
+}
+
+/// A session, from its opening until it is dismissed.
+#[derive(Debug)]
+pub(crate) struct Session {
+    pub(crate) origin: Origin,
+    keeping: Keeping,
+    /// `None` when the program has ended.
+    pty: Mutex<Option<Arc<Pty>>>,
+    processes: Processes,
+    /// Before `log`, where both are taken.
+    screen: Mutex<Shown>,
+    /// What `screen` has seen, for whoever does not hold it.
+    seen: AtomicU64,
+    log: Mutex<Log>,
+    keyboards: Mutex<Keyboards>,
+    more_input: Notify,
+    about: Mutex<About>,
+    noticing: Mutex<Noticing>,
+    /// Counts the sizes that the terminal had.
+    generation: AtomicU64,
+    /// The end of the output when the size changed last.
+    resized_at: AtomicU64,
+    viewers: Mutex<Vec<Arc<Viewer>>>,
+    /// Wakes those viewers that are too many to be sent output at once.
+    crier: Notify,
+    ended: watch::Sender<Option<Ended>>,
+    reports: Reports,
+    /// Whether a change was reported and not yet told.
+    changed: AtomicBool,
+    end_told: AtomicBool,
+}
+
+#[derive(Debug)]
+struct Shown {
+    screen: Screen,
+    /// How much of the log the screen has seen.
+    seen: u64,
+}
+
+/// What of a session's entry changes.
+#[derive(Debug, Clone)]
+struct About {
+    name: Name,
+    size: TerminalSize,
+    size_by: Option<String>,
+    last_output_at: Option<u64>,
+    /// What the screen showed when it was looked at last: within 100 ms while the program prints
+    /// much, now when it does not.
+    title: String,
+    last_line: String,
+    attention: Option<Attention>,
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// How a device attaches.
+#[derive(Debug)]
+pub(crate) struct Attaching {
+    pub(crate) outbox: Outbox,
+    /// What the device is called.
+    pub(crate) device: String,
+    /// Its right to type, and what it typed that is written; `None`: it only looks.
+    pub(crate) typing: Option<(Turn, u64)>,
+    /// It has the output before this offset.
+    pub(crate) after: Option<u64>,
+    /// The lines of history that it wants.
+    pub(crate) history: usize,
+}
+
 impl Session {
-    /// Starts a session. The caller runs [`pump`] until it returns, and drops both to end it.
-    pub(crate) fn open(
-        shell: &Path,
-        directory: &Path,
-        id: SessionId,
-        size: Size,
-    ) -> io::Result<(Arc<Session>, Program)> {
-        let (output, keyboard, child) = pty::spawn(shell, directory, id, size)?;
-        // The program leads a session and a process group of its own, both named by its pid.
-        let group = child.id().and_then(|pid| Pid::from_raw(pid.cast_signed()));
-        let session = Session {
-            keyboard,
-            group: Mutex::new(group),
-            input: Mutex::default(),
-            more_input: Notify::new(),
-            sent: AtomicU64::new(0),
-            shown: AtomicU64::new(0),
-            read: AtomicU64::new(0),
-            more_room: Notify::new(),
-        };
-        Ok((Arc::new(session), Program { child, output }))
+    pub(crate) fn id(&self) -> SessionId {
+        self.origin.id
     }
 
-    /// Takes input from the device.
+    pub(crate) fn name(&self) -> Name {
+        locked(&self.about).name.clone()
+    }
+
+    pub(crate) fn rename(&self, name: Name) {
+        locked(&self.about).name = name;
+        self.change();
+    }
+
+    fn log(&self) -> MutexGuard<'_, Log> {
+        locked(&self.log)
+    }
+
+    pub(crate) fn keyboards(&self) -> MutexGuard<'_, Keyboards> {
+        locked(&self.keyboards)
+    }
+
+    fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
+    }
+
+    fn size(&self) -> (TerminalSize, Option<String>) {
+        let about = locked(&self.about);
+        (about.size, about.size_by.clone())
+    }
+
+    fn pty(&self) -> Option<Arc<Pty>> {
+        locked(&self.pty).clone()
+    }
+
+    /// How the program ended, if it has.
+    pub(crate) fn ended(&self) -> Option<Ended> {
+        *self.ended.borrow()
+    }
+
+    /// Something of the entry has changed. Many changes in a row are told as one.
+    fn change(&self) {
+        if !self.changed.swap(true, Ordering::AcqRel) {
+            self.report(News::Changed);
+        }
+    }
+
+    /// The changes so far are about to be told.
+    pub(crate) fn take_change(&self) {
+        self.changed.store(false, Ordering::Release);
+    }
+
+    /// Every device was told that the program has ended.
+    pub(crate) fn note_end_told(&self) {
+        self.end_told.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn is_end_told(&self) -> bool {
+        self.end_told.load(Ordering::Acquire)
+    }
+
+    fn report(&self, news: News) {
+        // A daemon that stops no longer listens.
+        let _ = self.reports.send((self.id(), news));
+    }
+
+    /// Shows the screen as it is now, with the offset of the output that follows.
+    fn with_screen<T>(&self, show: impl FnOnce(&Screen, u64) -> T) -> T {
+        let mut shown = locked(&self.screen);
+        self.settle(&mut shown);
+        let seen = shown.seen;
+        show(&shown.screen, seen)
+    }
+
+    /// Keeps what is listed of the screen, for those who may not wait for it.
+    fn note_screen(&self, screen: &Screen) {
+        let (title, last_line) = (screen.title().to_owned(), screen.last_line());
+        let mut about = locked(&self.about);
+        (about.title, about.last_line) = (title, last_line);
+    }
+
+    /// Lets the screen see what it has not seen.
+    fn settle(&self, shown: &mut Shown) {
+        loop {
+            // In one piece, so that what only rushes by can be skipped.
+            let pending = self.log().copy_from(shown.seen);
+            if pending.is_empty() {
+                return;
+            }
+            shown.screen.feed(&pending);
+            shown.seen += pending.len() as u64;
+            self.seen.store(shown.seen, Ordering::Release);
+        }
+    }
+
+    /// Whether the output before `offset` is all that there will ever be.
+    fn is_over(&self, offset: u64) -> bool {
+        self.ended.borrow().is_some() && self.log().range().end == offset
+    }
+
+    /// A window for a device, which goes on behind `after` when that can be; says whether it can.
+    /// Nothing is sent before [`add`](Self::add).
+    pub(crate) fn attach(self: &Arc<Self>, attaching: Attaching) -> (Arc<Viewer>, bool) {
+        let log = self.log();
+        let kept = log.range();
+        let known = attaching.after.filter(|after| {
+            (kept.start..=kept.end).contains(after)
+                && (self.generation() == 0 || *after > self.resized_at.load(Ordering::Acquire))
+        });
+        let generation = self.generation();
+        drop(log);
+        let phase = known.map_or(Phase::Due(attaching.history), Phase::Stream);
+        let viewer = Viewer::new(Arc::clone(self), attaching, phase, generation);
+        (Arc::new(viewer), known.is_some())
+    }
+
+    /// From here on the viewer hears what there is to show. Its [`run`](Viewer::run) sends it.
+    pub(crate) fn add(&self, viewer: &Arc<Viewer>) {
+        locked(&self.viewers).push(Arc::clone(viewer));
+        // It may have looked already, and has heard nothing since.
+        viewer.wake();
+        if viewer.turn.is_some() {
+            locked(&self.about).attention = None;
+        }
+        self.change();
+    }
+
+    /// A device is no longer attached. When this returns, nobody but the viewer's own task sends
+    /// for it.
+    pub(crate) fn detach(&self, viewer: &Arc<Viewer>) {
+        locked(&self.viewers).retain(|other| !Arc::ptr_eq(other, viewer));
+        if let Some(turn) = viewer.turn {
+            self.keyboards().detach(turn);
+        }
+        self.change();
+    }
+
+    /// Takes input from a device. Behind the program's end it goes nowhere.
     ///
     /// # Errors
     /// [`Violation`]: the bytes are not the next ones, or more than the window allows.
-    pub(crate) fn take_input(&self, offset: u64, bytes: &[u8]) -> Result<(), Violation> {
-        let mut input = self.input();
-        let in_flight = (input.queued.len() + bytes.len()) as u64;
-        if offset != input.received || in_flight > INPUT_WINDOW {
-            return Err(Violation);
+    pub(crate) fn take_input(
+        &self,
+        turn: Turn,
+        offset: u64,
+        bytes: &[u8],
+    ) -> Result<(), Violation> {
+        let Some(pty) = self.pty() else { return Ok(()) };
+        // What a terminal that nobody holds does not take waits: a program may come back to it.
+        let write = |bytes: &[u8]| pty.try_write(bytes).unwrap_or(0);
+        if self.keyboards().take(turn, offset, bytes, write)? {
+            self.more_input.notify_one();
         }
-        input.received += bytes.len() as u64;
-        // The common case, a key on a terminal that takes it, needs no other task.
-        let written = if input.queued.is_empty() { self.keyboard.try_write(bytes) } else { 0 };
-        input.queued.extend(&bytes[written..]);
-        self.more_input.notify_one();
+        locked(&self.noticing).typed();
+        if locked(&self.about).attention.take().is_some() {
+            self.change();
+        }
         Ok(())
     }
 
-    /// Hears that the device has shown the output before `offset`.
-    ///
-    /// # Errors
-    /// [`Violation`]: so much was never sent.
-    pub(crate) fn output_read(&self, offset: u64) -> Result<(), Violation> {
-        if offset > self.sent.load(Ordering::Acquire) {
-            return Err(Violation);
-        }
-        self.read.fetch_max(offset, Ordering::AcqRel);
-        self.more_room.notify_one();
-        Ok(())
-    }
-
-    /// Gives the terminal another size.
-    pub(crate) fn resize(&self, size: Size) -> io::Result<()> {
-        self.keyboard.resize(size)
-    }
-
-    /// Tells the programs that their terminal is gone.
-    pub(crate) fn hang_up(&self) {
-        if let Some(group) = *self.group() {
-            // A group that is gone already needs telling no more. A stopped one must run to
-            // hear it.
-            let _ = kill_process_group(group, Signal::HUP);
-            let _ = kill_process_group(group, Signal::CONT);
-        }
-    }
-
-    fn group(&self) -> MutexGuard<'_, Option<Pid>> {
-        self.group.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn input(&self) -> MutexGuard<'_, Input> {
-        self.input.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Waits until the device may be sent more; returns how much.
-    async fn room(&self) -> usize {
-        loop {
-            let in_flight = self.sent.load(Ordering::Acquire) - self.read.load(Ordering::Acquire);
-            let room = OUTPUT_WINDOW.saturating_sub(in_flight) as usize;
-            if room > 0 {
-                return room.min(MAX_CHUNK);
+    /// Gives the terminal another size, in the name of a device. Whoever watches gets a snapshot.
+    pub(crate) fn resize(&self, size: TerminalSize, by: &str) -> io::Result<()> {
+        let mut shown = locked(&self.screen);
+        {
+            let mut about = locked(&self.about);
+            let by = Some(by.to_owned());
+            if about.size_by != by || about.size != size {
+                self.change();
             }
-            self.more_room.notified().await;
-        }
-    }
-
-    /// Writes queued input, and reports what is written, until the viewer fails.
-    async fn write_input(&self, viewer: &impl Viewer) -> io::Error {
-        let mut due = None;
-        loop {
-            let (next, unreported) = {
-                let input = self.input();
-                let next: Vec<u8> = input.queued.iter().take(MAX_CHUNK).copied().collect();
-                (next, input.written() - input.reported)
-            };
-            if !next.is_empty() {
-                let Ok(count) = self.keyboard.write(&next).await else {
-                    // Nobody reads this terminal any more; how the session ends is for others.
-                    return std::future::pending().await;
-                };
-                self.input().queued.drain(..count);
-            } else if unreported == 0 {
-                due = None;
-                self.more_input.notified().await;
-                continue;
-            } else if unreported < REPORT_BYTES {
-                let due = *due.get_or_insert_with(|| Instant::now() + REPORT_AFTER);
-                if tokio::time::timeout_at(due, self.more_input.notified()).await.is_ok() {
-                    continue;
-                }
-            }
-            due = None;
-            if let Some(offset) = self.news_of_input()
-                && let Err(error) = viewer.input_written(offset).await
-            {
-                return error;
-            }
-        }
-    }
-
-    /// How far input is written, if that was not reported. It must be now.
-    fn news_of_input(&self) -> Option<u64> {
-        let mut input = self.input();
-        let written = input.written();
-        (written > std::mem::replace(&mut input.reported, written)).then_some(written)
-    }
-
-    /// Reads output and shows it until nothing holds the terminal any more.
-    async fn read_output(&self, mut output: Output, viewer: &impl Viewer) -> io::Result<()> {
-        let mut buffer = vec![0; MAX_CHUNK];
-        loop {
-            let room = self.room().await;
-            let count = output.read(&mut buffer[..room]).await?;
-            if count == 0 {
+            about.size_by = by;
+            if about.size == size {
                 return Ok(());
             }
-            let offset = self.sent.fetch_add(count as u64, Ordering::AcqRel);
-            viewer.output(offset, &buffer[..count], self.news_of_input()).await?;
-            self.shown.store(offset + count as u64, Ordering::Release);
+            about.size = size;
         }
-    }
-
-    /// Whether output that was read waits for the device.
-    fn holds_output(&self) -> bool {
-        let sent = self.sent.load(Ordering::Acquire);
-        sent > self.shown.load(Ordering::Acquire)
-            || sent - self.read.load(Ordering::Acquire) >= OUTPUT_WINDOW
-    }
-
-    /// Shows what the program printed last, which may still be on its way through the terminal
-    /// when it has ended. Another program may hold the terminal open for ever, so that only
-    /// silence tells the end.
-    async fn read_rest(
-        &self,
-        mut output: Pin<&mut impl Future<Output = io::Result<()>>>,
-    ) -> io::Result<()> {
-        loop {
-            let before = self.sent.load(Ordering::Acquire);
-            match tokio::time::timeout(LAST_OUTPUT, output.as_mut()).await {
-                Ok(result) => return result,
-                Err(_) if self.holds_output() => {}
-                Err(_) if self.sent.load(Ordering::Acquire) != before => {}
-                Err(_) => return Ok(()),
+        if let Some(pty) = self.pty() {
+            pty.resize(size)?;
+        }
+        let log = loop {
+            self.settle(&mut shown);
+            // What comes from here on belongs to the new size.
+            let log = self.log();
+            if log.range().end == shown.seen {
+                break log;
             }
+        };
+        self.resized_at.store(shown.seen, Ordering::Release);
+        self.generation.fetch_add(1, Ordering::AcqRel);
+        // The program is read on while a long history is wrapped anew.
+        drop(log);
+        shown.screen.resize(size.columns, size.rows);
+        drop(shown);
+        self.wake_all();
+        Ok(())
+    }
+
+    /// Takes what the program printed, and passes it on.
+    fn publish(&self, bytes: &[u8], now: u64) {
+        let offset = {
+            let mut log = self.log();
+            let offset = log.range().end;
+            log.append(bytes);
+            offset
+        };
+        locked(&self.about).last_output_at = Some(now);
+        let viewers = locked(&self.viewers);
+        if viewers.len() > AT_ONCE {
+            self.crier.notify_one();
+        } else if bytes.len() > MUCH {
+            viewers.iter().for_each(|viewer| viewer.wake());
+        } else {
+            viewers.iter().for_each(|viewer| viewer.nudge(offset, bytes));
         }
     }
-}
 
-impl Drop for Session {
-    fn drop(&mut self) {
-        self.hang_up();
+    /// How long a viewer rests behind much output. A crowd of them would take the processors from
+    /// the program; each shows what is there now all the same.
+    fn rest(&self) -> Duration {
+        let count = u32::try_from(locked(&self.viewers).len()).unwrap_or(u32::MAX);
+        if count > CROWD { REST.saturating_mul(count) } else { Duration::ZERO }
     }
-}
 
-impl Input {
-    fn written(&self) -> u64 {
-        self.received - self.queued.len() as u64
+    /// Wakes every viewer; says how many there are.
+    fn wake_all(&self) -> u32 {
+        let viewers = locked(&self.viewers);
+        viewers.iter().for_each(|viewer| viewer.wake());
+        u32::try_from(viewers.len()).unwrap_or(u32::MAX)
     }
-}
 
-/// The program of a session, for [`pump`].
-#[derive(Debug)]
-pub(crate) struct Program {
-    child: Child,
-    output: Output,
-}
+    /// Sees what is on the screen now, where that takes no time.
+    fn look(&self) {
+        if let Ok(mut shown) = self.screen.try_lock()
+            && self.unseen() <= SOON_SEEN
+        {
+            self.settle(&mut shown);
+            self.note_screen(&shown.screen);
+        }
+    }
 
-/// Moves a session's bytes until its program has ended. Returns how it ended.
-///
-/// # Errors
-/// The viewer's own, and those of a pseudo-terminal that fails.
-pub(crate) async fn pump(
-    session: &Session,
-    program: Program,
-    viewer: &impl Viewer,
-) -> io::Result<ExitStatus> {
-    let Program { mut child, output } = program;
-    let output = session.read_output(output, viewer);
-    tokio::pin!(output);
-    let mut ended = async || {
-        let status = child.wait().await;
-        // Its number may soon be another's.
-        session.group().take();
-        status
-    };
-    let status = tokio::select! {
-        result = &mut output => {
-            result?;
-            ended().await?
+    /// As it is listed.
+    pub(crate) fn entry(&self) -> SessionEntry {
+        self.look();
+        let about = locked(&self.about).clone();
+        let viewers = locked(&self.viewers);
+        let mut watchers: Vec<String> =
+            viewers.iter().map(|viewer| viewer.device.clone()).collect();
+        let watching = u32::try_from(watchers.len()).unwrap_or(u32::MAX);
+        drop(viewers);
+        watchers.sort_unstable();
+        watchers.dedup();
+        watchers.truncate(MAX_WATCHERS);
+        let Origin { id, program, directory, opened_at } = self.origin.clone();
+        SessionEntry {
+            session: id,
+            name: about.name.to_string(),
+            program,
+            directory,
+            columns: about.size.columns,
+            rows: about.size.rows,
+            size_by: about.size_by,
+            opened_at,
+            last_output_at: about.last_output_at,
+            title: Some(about.title).filter(|title| !title.is_empty()),
+            last_line: Some(about.last_line).filter(|line| !line.is_empty()),
+            watching,
+            watchers,
+            attention: about.attention,
+            ended: self.ended(),
         }
-        error = session.write_input(viewer) => return Err(error),
-        status = ended() => {
-            session.read_rest(output.as_mut()).await?;
-            status?
-        }
-    };
-    Ok(match (status.code(), status.signal()) {
-        (Some(code), _) => ExitStatus::Exit(u8::try_from(code).unwrap_or(u8::MAX)),
-        (None, signal) => {
-            ExitStatus::Signal(signal.and_then(|signal| u8::try_from(signal).ok()).unwrap_or(0))
-        }
-    })
+    }
 }

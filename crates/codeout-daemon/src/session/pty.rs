@@ -1,17 +1,20 @@
 //! One pseudo-terminal and the program in it.
 
-use std::future::poll_fn;
+use std::ffi::OsString;
 use std::io;
-use std::path::Path;
-use std::pin::Pin;
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 
-use pty_process::{OwnedReadPty, OwnedWritePty};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::process::Child;
+use pty_process::blocking::{self, Command};
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+use rustix::io::{Errno, retry_on_intr};
+use rustix::process::Pid;
+use rustix::termios::{Winsize, tcgetpgrp, tcsetwinsize};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 
-use super::Size;
+use codeout_protocol::message::TerminalSize;
 
 /// What of the daemon's environment names the terminal that the daemon itself runs in.
 const FOREIGN: [&str; 10] = [
@@ -27,95 +30,131 @@ const FOREIGN: [&str; 10] = [
     "TERM_SESSION_ID",
 ];
 
-const EIO: i32 = rustix::io::Errno::IO.raw_os_error();
-
-/// The daemon's side of a pseudo-terminal: what is read from it. It never blocks.
+/// What is started in a pseudo-terminal.
 #[derive(Debug)]
-pub(super) struct Output(OwnedReadPty);
+pub(crate) struct Launch {
+    pub(crate) program: PathBuf,
+    pub(crate) arguments: Vec<String>,
+    pub(crate) directory: PathBuf,
+    /// The whole environment, but for what names the terminal.
+    pub(crate) environment: Vec<(OsString, OsString)>,
+    /// What `CODEOUT_SESSION` is to say.
+    pub(crate) session: u32,
+    pub(crate) size: TerminalSize,
+}
 
-/// The daemon's side of a pseudo-terminal: what is written to it, and its size. It never blocks.
-#[derive(Debug)]
-pub(super) struct Keyboard(Mutex<OwnedWritePty>);
-
-/// Starts `shell` as a login shell in `directory`, in a pseudo-terminal of its own.
-pub(super) fn spawn(
-    shell: &Path,
-    directory: &Path,
-    session: u32,
-    size: Size,
-) -> io::Result<(Output, Keyboard, Child)> {
+/// Starts a program that leads a session and a process group of its own. Blocks for the time of
+/// a fork.
+pub(crate) fn spawn(launch: &Launch) -> io::Result<(OwnedFd, Pid)> {
     // The descriptor becomes close-on-exec only after it was opened: no other session's program
     // may start in between and inherit it.
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
 
-    let (pty, pts) = pty_process::open().map_err(io_error)?;
-    pty.resize(pty_process::Size::new(size.rows, size.columns)).map_err(io_error)?;
-    let mut command = pty_process::Command::new(shell)
-        .arg("-l")
-        .current_dir(directory)
+    let (pty, pts) = blocking::open().map_err(io_error)?;
+    let TerminalSize { columns, rows } = launch.size;
+    pty.resize(pty_process::Size::new(rows, columns)).map_err(io_error)?;
+    let mut command = Command::new(&launch.program)
+        .args(&launch.arguments)
+        .current_dir(&launch.directory)
+        .env_clear()
+        .envs(launch.environment.iter().map(|(name, value)| (name, value)))
         .env("TERM", "xterm-256color")
         .env("COLORTERM", "truecolor")
-        .env("CODEOUT_SESSION", session.to_string());
+        .env("CODEOUT_SESSION", launch.session.to_string());
     for name in FOREIGN {
         command = command.env_remove(name);
     }
+    // Waited for by its number, since it may outlive this process's image.
     let child = command.spawn(pts).map_err(io_error)?;
-    let (output, keyboard) = pty.into_split();
-    Ok((Output(output), Keyboard(Mutex::new(keyboard)), child))
+    let pid = Pid::from_raw(child.id().cast_signed()).ok_or(io::ErrorKind::InvalidData)?;
+    Ok((pty.into(), pid))
 }
 
-impl Output {
-    /// Reads what the program printed, as much as is there and fits; 0 when no program holds
-    /// the terminal any more.
-    pub(super) async fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let mut buffer = ReadBuf::new(buffer);
-        poll_fn(|context| {
-            // A terminal hands out 4 KiB at a time; records are cheaper when they are larger.
-            while buffer.remaining() > 0 {
-                let before = buffer.filled().len();
-                match Pin::new(&mut self.0).poll_read(context, &mut buffer) {
-                    Poll::Ready(Ok(())) if buffer.filled().len() > before => {}
-                    Poll::Ready(Ok(())) => break,
-                    // Linux says EIO for a terminal that everybody closed.
-                    Poll::Ready(Err(error)) if error.raw_os_error() == Some(EIO) => break,
-                    Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
-                    Poll::Pending if buffer.filled().is_empty() => return Poll::Pending,
-                    Poll::Pending => break,
-                }
-            }
-            Poll::Ready(Ok(()))
-        })
-        .await?;
-        Ok(buffer.filled().len())
+/// The daemon's side of a pseudo-terminal. It never blocks.
+#[derive(Debug)]
+pub(crate) struct Pty(AsyncFd<OwnedFd>);
+
+impl Pty {
+    /// Takes over a pseudo-terminal's descriptor; called on the runtime that is to read it.
+    pub(crate) fn new(descriptor: OwnedFd) -> io::Result<Self> {
+        let flags = fcntl_getfl(&descriptor)?;
+        fcntl_setfl(&descriptor, flags | OFlags::NONBLOCK)?;
+        // SAFETY: the descriptor is owned, and stays open until what it is registered with goes.
+        #[allow(unsafe_code, reason = "tokio takes a descriptor of the system's in no other way")]
+        let registered = unsafe { AsyncFd::register(descriptor) };
+        Ok(Pty(registered?))
     }
-}
 
-impl Keyboard {
-    /// Writes as much as the terminal takes at once, perhaps nothing. Not while
-    /// [`write`](Self::write) waits: that would miss its turn.
-    pub(super) fn try_write(&self, bytes: &[u8]) -> usize {
-        let mut context = Context::from_waker(Waker::noop());
-        match Pin::new(&mut *self.lock()).poll_write(&mut context, bytes) {
-            Poll::Ready(Ok(written)) => written,
-            // A terminal that is gone takes nothing: its session is about to end.
-            Poll::Ready(Err(_)) | Poll::Pending => 0,
+    /// Waits until there is output, or nothing will come any more.
+    pub(crate) async fn readable(&self) -> io::Result<()> {
+        self.0.readable().await?.retain_ready();
+        Ok(())
+    }
+
+    /// Reads what the program printed, as much as is there and fits: `Some(0)` when no program
+    /// holds the terminal any more, `None` when nothing is there now.
+    pub(crate) fn read(&self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
+        let mut filled = 0;
+        // A terminal hands out 4 KiB at a time; records are cheaper when they are larger.
+        while filled < buffer.len() {
+            match self.0.try_io(Interest::READABLE, |fd| {
+                Ok(retry_on_intr(|| rustix::io::read(fd, &mut buffer[filled..]))?)
+            }) {
+                Ok(0) => break,
+                Ok(count) => filled += count,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    return Ok((filled > 0).then_some(filled));
+                }
+                // Linux says so of a terminal that everybody closed.
+                Err(error) if error.raw_os_error() == Some(Errno::IO.raw_os_error()) => break,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Some(filled))
+    }
+
+    /// Waits until the terminal may take something. True when it was let go by every program
+    /// once: from then on there is no waiting.
+    pub(crate) async fn writable(&self) -> io::Result<bool> {
+        let mut guard = self.0.writable().await?;
+        guard.retain_ready();
+        Ok(guard.ready().is_write_closed())
+    }
+
+    /// Writes as much as the terminal takes at once, perhaps nothing.
+    ///
+    /// # Errors
+    /// No program holds the terminal, which its readiness may not tell yet.
+    pub(crate) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        let write = |fd: &OwnedFd| Ok(retry_on_intr(|| rustix::io::write(fd, bytes))?);
+        match self.0.try_io(Interest::WRITABLE, write) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
+            written => written,
         }
     }
 
-    /// Writes some of `bytes`, once the terminal takes any.
-    pub(super) async fn write(&self, bytes: &[u8]) -> io::Result<usize> {
-        poll_fn(|context| Pin::new(&mut *self.lock()).poll_write(context, bytes)).await
-    }
-
     /// Gives the terminal another size; the program gets SIGWINCH.
-    pub(super) fn resize(&self, size: Size) -> io::Result<()> {
-        let size = pty_process::Size::new(size.rows, size.columns);
-        self.lock().resize(size).map_err(io_error)
+    pub(crate) fn resize(&self, TerminalSize { columns, rows }: TerminalSize) -> io::Result<()> {
+        let size = Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+        Ok(tcsetwinsize(self.0.get_ref(), size)?)
     }
 
-    fn lock(&self) -> MutexGuard<'_, OwnedWritePty> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The process group that the terminal's keys go to.
+    pub(crate) fn foreground(&self) -> Option<Pid> {
+        tcgetpgrp(self.0.get_ref()).ok()
+    }
+}
+
+impl From<Pty> for OwnedFd {
+    fn from(pty: Pty) -> Self {
+        pty.0.into_inner()
+    }
+}
+
+impl AsFd for Pty {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.get_ref().as_fd()
     }
 }
 

@@ -3,22 +3,25 @@
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
 #![allow(clippy::unwrap_used, reason = "a test that fails")]
 
-use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+mod handshakes;
+pub mod lasting;
+pub mod local;
+mod peer;
+mod talk;
 
-use codeout_device::{How, PairRequest, Profile, Profiles, State};
-use codeout_protocol::channel::{Channel, Opened, Opener, Sealer};
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::{Arc, Mutex};
+
+use codeout_device::{Attachment, How, PairRequest, Profile, Profiles, SessionOutput, State};
 use codeout_protocol::code::Code;
-use codeout_protocol::error::{Alert, Error};
-use codeout_protocol::handshake::{self, DaemonEphemeral, DeviceCredentials, Mode};
+use codeout_protocol::error::Alert;
+use codeout_protocol::handshake::{DeviceCredentials, Mode};
 use codeout_protocol::link::Link;
 use codeout_protocol::message::{
-    Answer, Chunk, ClosingReason, DeviceEntry, Event, ExitStatus, FromDaemon, FromDevice, Limits,
-    NumberedRequest, Outcome, Progress, Reply, Request, VERSION, Welcome,
+    Attach, ClosingReason, DeviceEntry, Event, FromDaemon, Limits, VERSION, Welcome,
 };
 use codeout_protocol::name::Name;
-use codeout_protocol::pairing::{self, DaemonPairing, PairRefusal};
+use codeout_protocol::pairing::PairRefusal;
 use codeout_protocol::sodium::{KeyPair, Psk, PublicKey, Token};
 use futures_util::{SinkExt, StreamExt};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -29,6 +32,10 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request as Http, Response};
 use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::{WebSocketStream, accept_hdr_async};
+
+pub use peer::{Peer, Said};
+#[allow(unused_imports, reason = "each test file uses its part")]
+pub use talk::{Session, entry};
 
 /// What the daemon does with one connection.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,6 +54,9 @@ pub enum Behaviour {
     Text,
     /// Ends the link behind the first message.
     CutAtFirst,
+    /// At the control socket: says nothing behind the first message, until the test lets it go
+    /// on.
+    HoldAtFirst,
     /// Changes the last handshake message on the way.
     TamperLast,
     /// Answers the device's last handshake message with this alert.
@@ -63,6 +73,10 @@ pub enum Behaviour {
     CutAtP4,
     /// Ends the link behind the device's first record.
     CutAtPing,
+    /// Is honest, and ends the link behind so many messages of both ends together.
+    CutAfter(usize),
+    /// Says farewell at once.
+    Close(ClosingReason),
 }
 
 /// What the daemon has seen.
@@ -79,6 +93,7 @@ struct Book {
     devices: HashMap<PublicKey, (Psk, Name)>,
     behaviours: VecDeque<Behaviour>,
     seen: Seen,
+    sessions: BTreeMap<u32, Session>,
 }
 
 pub struct TestDaemon {
@@ -161,6 +176,20 @@ impl TestDaemon {
         self.inner.book.lock().unwrap().seen
     }
 
+    /// A session that an honest connection can attach to.
+    pub fn put_session(&self, number: u32, session: Session) {
+        self.inner.book.lock().unwrap().sessions.insert(number, session);
+    }
+
+    /// Looks at a session, or changes it.
+    pub fn session<T>(&self, number: u32, look: impl FnOnce(&mut Session) -> T) -> T {
+        look(self.inner.book.lock().unwrap().sessions.get_mut(&number).unwrap())
+    }
+
+    pub fn drop_session(&self, number: u32) {
+        self.inner.book.lock().unwrap().sessions.remove(&number);
+    }
+
     pub fn devices(&self) -> usize {
         self.inner.book.lock().unwrap().devices.len()
     }
@@ -210,6 +239,19 @@ impl TestDaemon {
     }
 }
 
+/// A connection that is attached to session 5 and shows nothing yet; the test plays its other
+/// end.
+pub async fn attached() -> (TestDaemon, codeout_device::Connection, Attachment, Peer) {
+    let mut daemon = TestDaemon::start().await;
+    let (connection, mut peer) = daemon.linked().await;
+    let attach = Attach { session: 5, keyboard: Some(9), ..Attach::default() };
+    let (attached, ()) = tokio::join!(connection.attach(attach), peer.attach(0));
+    let (_, mut attachment) = attached.unwrap();
+    assert!(matches!(attachment.read().await, Some(SessionOutput::Snapshot { .. })));
+    assert!(matches!(attachment.read().await, Some(SessionOutput::SnapshotEnd)));
+    (daemon, connection, attachment, peer)
+}
+
 pub fn name(text: &str) -> Name {
     Name::clean(text).unwrap()
 }
@@ -223,119 +265,6 @@ pub fn store() -> (tempfile::TempDir, Profiles) {
     let directory = tempfile::tempdir().unwrap();
     let profiles = Profiles::open(&directory.path().join("codeout/daemons.json")).unwrap();
     (directory, profiles)
-}
-
-/// A daemon's end of a connection.
-pub struct Peer {
-    pub socket: WebSocketStream<TcpStream>,
-    sealer: Option<Sealer>,
-    opener: Opener,
-}
-
-/// A device's message, in its own memory.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Said {
-    Request(u32, Request),
-    Input {
-        session: u32,
-        offset: u64,
-        bytes: Vec<u8>,
-    },
-    Read {
-        session: u32,
-        offset: u64,
-    },
-    Final,
-    /// The link ended.
-    Gone,
-}
-
-impl Peer {
-    fn new(socket: WebSocketStream<TcpStream>, channel: Channel) -> Self {
-        Peer { socket, sealer: Some(channel.sealer), opener: channel.opener }
-    }
-
-    pub async fn send(&mut self, message: &FromDaemon<'_>) {
-        self.send_plaintext(&message.write()).await;
-    }
-
-    pub async fn send_plaintext(&mut self, plaintext: &[u8]) {
-        let sealer = self.sealer.as_mut().unwrap();
-        let record = sealer.seal(Duration::ZERO, plaintext).unwrap();
-        self.send_raw(record).await;
-    }
-
-    pub async fn send_raw(&mut self, message: Vec<u8>) {
-        // The device may have hung up.
-        let _ = self.socket.send(Message::Binary(message.into())).await;
-    }
-
-    pub async fn output(&mut self, session: u32, offset: u64, bytes: &[u8]) {
-        self.send(&FromDaemon::Output(Chunk { session, offset, bytes })).await;
-    }
-
-    pub async fn input_written(&mut self, session: u32, offset: u64) {
-        self.send(&FromDaemon::InputWritten(Progress { session, offset })).await;
-    }
-
-    pub async fn event(&mut self, event: Event) {
-        self.send(&FromDaemon::Event(event)).await;
-    }
-
-    pub async fn reply(&mut self, id: u32, answer: Answer) {
-        let outcome = Outcome::Ok(answer);
-        self.send(&FromDaemon::Reply(Reply { id, outcome })).await;
-    }
-
-    pub async fn finish(&mut self, plaintext: &[u8]) {
-        let record = self.sealer.take().unwrap().finish(plaintext).unwrap();
-        self.send_raw(record).await;
-        let _ = self.socket.close(None).await;
-    }
-
-    pub async fn close(&mut self, reason: ClosingReason) {
-        let closing = FromDaemon::Event(Event::Closing { reason });
-        self.finish(&closing.write()).await;
-    }
-
-    pub async fn next(&mut self) -> Said {
-        loop {
-            let record = match self.socket.next().await {
-                Some(Ok(Message::Binary(record))) => record,
-                Some(Ok(Message::Ping(_) | Message::Pong(_))) => continue,
-                _ => return Said::Gone,
-            };
-            let plaintext = match self.opener.open(&record).unwrap() {
-                Opened::Final(_) => return Said::Final,
-                Opened::Message(plaintext) => plaintext,
-            };
-            return match FromDevice::read(&plaintext).unwrap() {
-                FromDevice::Request(NumberedRequest { id, request }) => Said::Request(id, request),
-                FromDevice::Input(Chunk { session, offset, bytes }) => {
-                    Said::Input { session, offset, bytes: bytes.to_vec() }
-                }
-                FromDevice::OutputRead(Progress { session, offset }) => {
-                    Said::Read { session, offset }
-                }
-                FromDevice::Unreadable { error, .. } => panic!("{error:?}"),
-            };
-        }
-    }
-
-    /// The next request; anything else fails the test.
-    pub async fn request(&mut self) -> (u32, Request) {
-        match self.next().await {
-            Said::Request(id, request) => (id, request),
-            other => panic!("no request: {other:?}"),
-        }
-    }
-
-    /// Plays the daemon's part of opening a session.
-    pub async fn open(&mut self, session: u32) {
-        let (id, request) = self.request().await;
-        assert!(matches!(request, Request::Open { .. }), "{request:?}");
-        self.reply(id, Answer::Opened { session }).await;
-    }
 }
 
 async fn serve(mut stream: TcpStream, inner: Arc<Inner>, behaviour: Behaviour) {
@@ -376,8 +305,8 @@ async fn serve(mut stream: TcpStream, inner: Arc<Inner>, behaviour: Behaviour) {
         _ => {}
     }
     let made = match mode {
-        Mode::Connect => connect(&mut socket, &inner, &behaviour, &first).await,
-        Mode::Pair => pair(&mut socket, &inner, &behaviour, &first).await,
+        Mode::Connect => handshakes::connect(&mut socket, &inner, &behaviour, &first).await,
+        Mode::Pair => handshakes::pair(&mut socket, &inner, &behaviour, &first).await,
     };
     match made {
         Ok(Some(_)) if behaviour == Behaviour::CutAtP4 => {}
@@ -386,7 +315,7 @@ async fn serve(mut stream: TcpStream, inner: Arc<Inner>, behaviour: Behaviour) {
             if behaviour == Behaviour::ByHand {
                 let _ = inner.by_hand.send(peer);
             } else {
-                talk(peer, &inner, &behaviour).await;
+                talk::talk(peer, &inner, &behaviour).await;
             }
         }
         Ok(None) => {}
@@ -424,139 +353,4 @@ pub fn welcome_event(device: &Name) -> Event {
 
 fn welcome(device: &Name) -> Vec<u8> {
     FromDaemon::Event(welcome_event(device)).write()
-}
-
-async fn last(
-    socket: &mut WebSocketStream<TcpStream>,
-    behaviour: &Behaviour,
-    mut message: Vec<u8>,
-) {
-    match behaviour {
-        Behaviour::TamperLast => *message.last_mut().unwrap() ^= 1,
-        Behaviour::AlertLast(alert) => message = alert.message().to_vec(),
-        _ => {}
-    }
-    send(socket, message).await;
-}
-
-async fn connect(
-    socket: &mut WebSocketStream<TcpStream>,
-    inner: &Inner,
-    behaviour: &Behaviour,
-    m1: &[u8],
-) -> Result<Option<Channel>, Error> {
-    let (state, m2) = handshake::read_m1(&inner.identity, m1, DaemonEphemeral::generate())?;
-    send(socket, m2).await;
-    let Some(m3) = receive(socket).await else { return Ok(None) };
-    let claim = state.read_m3(&m3)?;
-    let known = inner.book.lock().unwrap().devices.get(&claim.device_key()).cloned();
-    match claim.verify(known.as_ref().map(|(psk, _)| psk)) {
-        Ok(accepted) => {
-            let (_, name) = known.unwrap();
-            let (channel, m4) = accepted.accept(Duration::ZERO, &welcome(&name))?;
-            last(socket, behaviour, m4).await;
-            Ok(Some(channel))
-        }
-        Err(refusal) => {
-            last(socket, behaviour, refusal).await;
-            inner.holding.notify_one();
-            Ok(None)
-        }
-    }
-}
-
-async fn pair(
-    socket: &mut WebSocketStream<TcpStream>,
-    inner: &Inner,
-    behaviour: &Behaviour,
-    p1: &[u8],
-) -> Result<Option<Channel>, Error> {
-    let code = inner.book.lock().unwrap().code.clone();
-    let Some(code) = code else {
-        send(socket, Alert::NoOffer.message().to_vec()).await;
-        return Ok(None);
-    };
-    let (state, p2) = pairing::read_p1(&code, &inner.identity, p1, DaemonPairing::generate())?;
-    send(socket, p2).await;
-    let Some(p3) = receive(socket).await else { return Ok(None) };
-    let proved = state.read_p3(&p3)?;
-    let name = proved.proposed_name().unwrap().clone();
-    let admit = || {
-        let device = (proved.psk().clone(), name.clone());
-        let mut book = inner.book.lock().unwrap();
-        book.devices.insert(proved.device_key(), device);
-        // Single use.
-        book.code = None;
-    };
-    match behaviour {
-        Behaviour::CutAtP3 { landed } => {
-            if *landed {
-                admit();
-            }
-            return Ok(None);
-        }
-        Behaviour::LateP3 => {
-            let _ = socket.close(None).await;
-            inner.holding.notified().await;
-            admit();
-            inner.book.lock().unwrap().code = Some(code);
-            return Ok(None);
-        }
-        Behaviour::HoldAtP3 { landed } => {
-            if *landed {
-                admit();
-            }
-            inner.holding.notify_one();
-            inner.go_on.notified().await;
-        }
-        Behaviour::Refuse(why) => {
-            last(socket, behaviour, proved.refuse(*why)).await;
-            return Ok(None);
-        }
-        _ => {}
-    }
-    admit();
-    let (channel, p4) = proved.accept(Duration::ZERO, &welcome(&name))?;
-    last(socket, behaviour, p4).await;
-    Ok(Some(channel))
-}
-
-/// The honest daemon: its one program echoes, and ends at a `.`.
-async fn talk(mut peer: Peer, inner: &Inner, behaviour: &Behaviour) {
-    let mut sessions = 0;
-    let mut output = HashMap::new();
-    loop {
-        let said = peer.next().await;
-        if said == Said::Gone {
-            return;
-        }
-        inner.book.lock().unwrap().seen.records += 1;
-        if *behaviour == Behaviour::CutAtPing {
-            return;
-        }
-        match said {
-            Said::Request(id, Request::Open { .. }) => {
-                sessions += 1;
-                output.insert(sessions, 0);
-                peer.reply(id, Answer::Opened { session: sessions }).await;
-            }
-            Said::Request(id, _) => peer.reply(id, Answer::Done {}).await,
-            Said::Input { session, offset, bytes } => {
-                peer.input_written(session, offset + bytes.len() as u64).await;
-                let shown = output[&session];
-                output.insert(session, shown + bytes.len() as u64);
-                peer.output(session, shown, &bytes).await;
-                if bytes.ends_with(b".") {
-                    let status = ExitStatus::Exit(7);
-                    peer.event(Event::SessionEnded { session, status }).await;
-                }
-            }
-            Said::Read { .. } => {}
-            Said::Final => {
-                peer.close(ClosingReason::Goodbye).await;
-                return;
-            }
-            Said::Gone => return,
-        }
-    }
 }

@@ -1,7 +1,5 @@
 //! `codeout daemons` and `codeout forget`: what this machine keeps as a device.
 
-use std::time::SystemTime;
-
 use codeout_device::{Profile, Profiles, State};
 use serde::Serialize;
 
@@ -49,8 +47,7 @@ pub(crate) fn run(args: JsonArgs, home: &Home) -> Result<(), Failure> {
     if list.is_empty() {
         ui::note("this machine is paired with no daemon: `codeout join` pairs it");
     }
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    let now = now.map_or(0, |since| since.as_secs());
+    let now = ui::now();
     let rows = list.iter().map(|profile| {
         let age = ui::age(now.saturating_sub(profile.paired_at));
         vec![

@@ -2,7 +2,7 @@
 
 use codeout_device::{Closed, ConnectError, FindError, PairError, RequestFailed, StoreError};
 use codeout_protocol::error::Refusal;
-use codeout_protocol::message::ClosingReason;
+use codeout_protocol::message::{ClosingReason, ErrorCode, RequestError};
 
 use crate::failure::{Code, Failure};
 use crate::ui;
@@ -72,6 +72,9 @@ fn not_paired(name: Option<&str>) -> Failure {
 pub(crate) fn connect_error(error: &ConnectError, name: Option<&str>) -> Failure {
     let text = error.to_string();
     match error {
+        ConnectError::NoDaemon { .. } => {
+            Failure::new(Code::Unreachable, text).hint("start it with `codeout start`")
+        }
         ConnectError::Unreachable { .. } => Failure::new(Code::Unreachable, text)
             .hint("does codeout run there, is the address right, do both use the same network?"),
         ConnectError::TimedOut => Failure::new(Code::Unreachable, text)
@@ -120,13 +123,14 @@ pub(crate) fn closed(closed: Closed, name: &str) -> Failure {
         )
         .hint("pair it again with `codeout join`"),
         Closed::ByDaemon(ClosingReason::Stopping) => {
-            Failure::new(Code::Cut, format!("{name} stops: the session has ended with it"))
+            Failure::new(Code::Cut, format!("codeout on {name} stops"))
         }
-        Closed::Cut => Failure::new(
-            Code::Cut,
-            format!("the connection to {name} was cut; the session has ended"),
-        )
-        .hint("`codeout attach --wait` opens a new one as soon as the daemon is there"),
+        Closed::ByDaemon(ClosingReason::Restarting) => {
+            Failure::new(Code::Cut, format!("codeout on {name} restarts"))
+                .hint("its sessions run on: try again")
+        }
+        Closed::Cut => Failure::new(Code::Cut, format!("the connection to {name} was cut"))
+            .hint("its sessions run on: try again"),
         other => Failure::new(Code::Cut, other.to_string()),
     }
 }
@@ -135,8 +139,35 @@ pub(crate) fn closed(closed: Closed, name: &str) -> Failure {
 pub(crate) fn request_failed(error: RequestFailed, name: &str) -> Failure {
     match error {
         RequestFailed::Closed(ended) => closed(ended, name),
+        RequestFailed::Refused(error) => refused(error),
         other => Failure::new(Code::Other, other.to_string()),
     }
+}
+
+/// What the daemon said no to.
+fn refused(error: RequestError) -> Failure {
+    let (code, hint) = match error.code {
+        ErrorCode::UnknownRequest => {
+            (Code::NotCodeout, Some("install the same version of codeout on both machines"))
+        }
+        ErrorCode::NotAllowed => (
+            Code::Other,
+            Some("what a device may is set when it is paired: revoke it and pair it anew"),
+        ),
+        ErrorCode::Ended => (Code::NoSession, Some("`codeout sessions` shows how it ended")),
+        ErrorCode::Limit => {
+            (Code::Other, Some("end or dismiss some of what there is, and try again"))
+        }
+        ErrorCode::Taken => (Code::Taken, Some("choose another name")),
+        _ => (Code::Other, None),
+    };
+    Failure { error: error.message, hint: hint.map(str::to_owned), code }
+}
+
+/// An answer that does not belong to its request.
+pub(crate) fn odd_answer() -> Failure {
+    Failure::new(Code::NotCodeout, "the daemon's answer makes no sense to this version")
+        .hint("install the same version of codeout on both machines")
 }
 
 /// No one daemon is meant.

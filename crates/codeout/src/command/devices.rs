@@ -1,7 +1,5 @@
 //! `codeout devices`: the allow-list, revoking and renaming.
 
-use std::time::SystemTime;
-
 use codeout_protocol::message::DeviceEntry;
 use serde::Serialize;
 
@@ -43,8 +41,7 @@ pub(crate) async fn run(args: DevicesArgs, home: &Home) -> Result<(), Failure> {
 
 /// Prints the allow-list.
 pub(crate) fn show(devices: &[DeviceEntry], args: &DevicesArgs) {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    let now = now.map_or(0, |since| since.as_secs());
+    let now = ui::now();
     if args.json {
         let json = |device| DeviceJson { device, state: ui::state(device, now) };
         return ui::say_json(&devices.iter().map(json).collect::<Vec<_>>());

@@ -135,5 +135,5 @@ fn report(paired: &Paired, args: &JoinArgs, by_link: bool) {
         ui::say(format!("daemon fingerprint: {BOLD}{fingerprint}{BOLD:#}"));
         ui::say(if by_link { "  checked by the link" } else { "  as you said it would be" });
     }
-    ui::note("`codeout attach` opens a shell there");
+    ui::note("`codeout open` opens a session there, `codeout sessions` lists them");
 }

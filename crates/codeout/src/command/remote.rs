@@ -38,7 +38,7 @@ impl Remote {
     async fn list(&self) -> Result<Vec<DeviceEntry>, Failure> {
         match self.ask(Request::Devices).await? {
             Answer::Devices { devices } => Ok(devices),
-            _ => Err(odd_answer()),
+            _ => Err(device_words::odd_answer()),
         }
     }
 
@@ -67,10 +67,6 @@ impl Remote {
     }
 }
 
-fn odd_answer() -> Failure {
-    Failure::new(Code::NotCodeout, "the daemon's answer makes no sense to this version")
-}
-
 /// `codeout devices --on DAEMON`
 pub(crate) async fn devices(home: &Home, daemon: &str, args: &DevicesArgs) -> Result<(), Failure> {
     let remote = Remote::connect(home, daemon).await?;
@@ -91,7 +87,7 @@ pub(crate) async fn devices(home: &Home, daemon: &str, args: &DevicesArgs) -> Re
             let request = Request::Rename { device: device.id, name: name.clone() };
             match remote.ask(request).await? {
                 Answer::Renamed { name } => devices::renamed(&ui::clean(&name)),
-                _ => return Err(odd_answer()),
+                _ => return Err(device_words::odd_answer()),
             }
         }
     }
@@ -109,7 +105,7 @@ pub(crate) async fn offer(
     let remote = Remote::connect(home, daemon).await?;
     let OfferLimits { watch_only, for_seconds } = limits;
     let Answer::Offer(offer) = remote.ask(Request::Offer { watch_only, for_seconds }).await? else {
-        return Err(odd_answer());
+        return Err(device_words::odd_answer());
     };
     let name = remote.name.clone();
     let device = if json {

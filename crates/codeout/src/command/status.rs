@@ -24,7 +24,7 @@ pub(crate) async fn run(args: JsonArgs, home: &Home) -> Result<(), Failure> {
         if args.json {
             ui::say_json(&StatusJson { running: false, status: None });
         }
-        return Err(words::not_running());
+        return Err(words::does_not_run());
     };
     let status = client.status().await.map_err(words::client_error)?;
     if args.json {
@@ -39,13 +39,20 @@ pub(crate) async fn run(args: JsonArgs, home: &Home) -> Result<(), Failure> {
         || "none open: `codeout pair` shows one".to_owned(),
         |seconds| format!("open, expires in {}", ui::countdown(seconds)),
     );
-    ui::say(format!("codeout {} runs on {} (process {})", status.version, status.name, status.pid));
+    let runs = ui::age(ui::now().saturating_sub(status.started_at));
+    let Status { version, name, pid, .. } = &status;
+    ui::say(format!("codeout {version} runs on {name} (process {pid}, for {runs})"));
     for (index, address) in status.addresses.iter().enumerate() {
         let label = if index == 0 { "addresses" } else { "" };
         ui::say(format!("  {label:<14}{address}"));
     }
     ui::say(format!("  {:<14}{}", "fingerprint", status.fingerprint));
     ui::say(format!("  {:<14}{devices}, {} connected", "devices", status.connected));
+    let sessions = match status.sessions {
+        0 => "none: `codeout open` opens one".to_owned(),
+        count => format!("{count}: `codeout sessions` lists them"),
+    };
+    ui::say(format!("  {:<14}{sessions}", "sessions"));
     ui::say(format!("  {:<14}{offer}", "pairing code"));
     Ok(())
 }
@@ -60,7 +67,7 @@ pub(crate) async fn fingerprint(args: JsonArgs, home: &Home) -> Result<(), Failu
     let fingerprint = match Local::find(home).await? {
         None => {
             let text = "no daemon has run on this machine: it has no fingerprint yet";
-            return Err(Failure::new(Code::Unreachable, text).hint("start it with `codeout`"));
+            return Err(Failure::new(Code::Unreachable, text).hint("start it with `codeout start`"));
         }
         Some(Local::Running(client)) => {
             client.status().await.map_err(words::client_error)?.fingerprint

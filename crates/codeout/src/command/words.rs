@@ -7,6 +7,7 @@ use codeout_daemon::identity::{IdentityError, UnsafeFile};
 use codeout_daemon::stopped::StoppedError;
 
 use crate::failure::{Code, Failure};
+use crate::ui;
 
 /// A daemon that does not start.
 pub(crate) fn open_error(error: &OpenError) -> Failure {
@@ -116,6 +117,10 @@ pub(crate) fn control_error(error: ControlError) -> Failure {
         }
         ControlError::Ambiguous { candidates, .. } => Failure::new(Code::NotFound, text)
             .hint(format!("type more of the id: {}", candidates.join(", "))),
+        ControlError::SessionsRun { names } => sessions_run(&names),
+        ControlError::CannotRestart(_) => {
+            Failure::new(Code::Other, text).hint("it runs on as it was, with every session")
+        }
         ControlError::BadName => Failure::new(Code::Usage, text),
         ControlError::Store(_) => Failure::new(Code::BrokenFile, text),
         ControlError::Unknown => {
@@ -124,8 +129,25 @@ pub(crate) fn control_error(error: ControlError) -> Failure {
     }
 }
 
+/// What would end with the daemon.
+fn sessions_run(names: &[String]) -> Failure {
+    let names: Vec<_> = names.iter().map(|name| ui::clean(name)).collect();
+    let text = match names.as_slice() {
+        [one] => format!("a session runs and would end: {one}"),
+        names => format!("{} sessions run and would end: {}", names.len(), names.join(", ")),
+    };
+    Failure::new(Code::SessionsRun, text)
+        .hint("`codeout stop --force` ends them; `codeout restart` starts anew and keeps them")
+}
+
 /// There is no daemon to ask.
 pub(crate) fn not_running() -> Failure {
     Failure::new(Code::Unreachable, "codeout does not run on this machine")
-        .hint("start it with `codeout`, or name a paired daemon with --on")
+        .hint("start it with `codeout start`, or name a paired daemon with --on")
+}
+
+/// There is no daemon on this machine, which alone could be meant.
+pub(crate) fn does_not_run() -> Failure {
+    Failure::new(Code::Unreachable, "codeout does not run on this machine")
+        .hint("start it with `codeout start`")
 }

@@ -1,4 +1,4 @@
-//! The same attacks on `codeout join` and `codeout attach`: what a person and a script see.
+//! The same attacks on `codeout join`, `codeout open` and `codeout attach`: what a person and a script see.
 
 use std::process::{Output, Stdio};
 use std::sync::Arc;
@@ -20,6 +20,8 @@ use crate::{entries, revoke, stage};
 
 /// Exit codes.
 const WORKED: i32 = 0;
+/// That of the shell of a session.
+const SHELL: i32 = 7;
 const NOT_CODEOUT: i32 = 11;
 const PAIRING_CODE: i32 = 12;
 const WRONG_KEY: i32 = 14;
@@ -71,16 +73,28 @@ impl Machine {
         self.run(&["join", &link], "").await
     }
 
-    async fn attach(&mut self) -> i32 {
-        self.run(&["attach"], "exit 7\n").await
+    /// Opens a session with a shell on the only daemon that it knows.
+    async fn open(&mut self, session: &str) -> i32 {
+        self.run(&["open", "-d", "shell", "--name", session], "").await
+    }
+
+    /// Attaches to a session, ends its shell, and takes it off the list.
+    async fn attach(&mut self, session: &str) -> i32 {
+        self.run(&["attach", session], "exit 7\n").await
+    }
+
+    /// Works with the daemon.
+    async fn works(&mut self) {
+        assert_eq!(self.open("work").await, WORKED);
+        assert_eq!(self.attach("work").await, SHELL);
     }
 }
 
-/// Joins by this link when nobody interferes, and attaches.
+/// Joins by this link when nobody interferes, and works.
 async fn joins(daemon: &TestDaemon, proxy: &Proxy, machine: &mut Machine, link: &Link) {
     proxy.plan(Plan::Relay);
     assert_eq!(machine.join(link).await, WORKED);
-    assert_eq!(machine.attach().await, 7);
+    machine.works().await;
     let [entry] = &entries(daemon).await[..] else { panic!("one device") };
     assert!(!entry.unfinished);
     revoke(daemon, entry).await;
@@ -144,7 +158,7 @@ async fn join_gets_over_one_change_of_its_last_messages() {
         let code = machine.run(&["join", &printed, "--name", name], "").await;
         assert_eq!(code, WORKED, "{plan:?}");
         assert!(proxy.seen().len() > 1, "{plan:?}: nothing had to be got over");
-        assert_eq!(machine.attach().await, 7);
+        machine.works().await;
         let [entry] = &entries(&daemon).await[..] else { panic!("{plan:?}: one device") };
         assert_eq!((entry.name.as_str(), entry.unfinished), (name, false));
         revoke(&daemon, entry).await;
@@ -207,15 +221,16 @@ async fn join_refuses_another_key() {
     joins(&daemon, &proxy, &mut machine, &link).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn attach_ends_when_anything_is_changed() {
-    let (daemon, proxy) = stage().await;
+/// A machine that is paired through the proxy.
+async fn joined(daemon: &TestDaemon, proxy: &Proxy) -> Machine {
     let mut machine = Machine::new();
     let link = daemon.link(&daemon.offer(), proxy.port());
     assert_eq!(machine.join(&link).await, WORKED);
-    let file = machine.home.path().join("device/daemons.json");
-    let known = std::fs::read(&file).unwrap();
+    machine
+}
 
+/// What is done to every message of a connect, and what comes of it.
+fn attacks_on_connect() -> Vec<(Plan, i32)> {
     let impostor = Impostor { key: KeyPair::generate(), code: Code::random() };
     let mut attacks = vec![
         (Plan::Impersonate(Arc::new(impostor)), WRONG_KEY),
@@ -231,21 +246,93 @@ async fn attach_ends_when_anything_is_changed() {
         (flip(FOURTH, 0), NOT_CODEOUT),
         (flip(FOURTH, 60), WRONG_KEY),
         (flip(FOURTH, 105), WRONG_KEY),
-        // The request for a shell, and the answer to it.
+    ];
+    attacks.extend(HANDSHAKE.map(|place| (cut(place), CUT)));
+    attacks
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn attach_ends_when_anything_is_changed() {
+    let (daemon, proxy) = stage().await;
+    let mut machine = joined(&daemon, &proxy).await;
+    let file = machine.home.path().join("device/daemons.json");
+    let known = std::fs::read(&file).unwrap();
+
+    assert_eq!(machine.open("work").await, WORKED);
+    let mut attacks = attacks_on_connect();
+    attacks.extend([
+        // The request for the list of sessions, and the answer to it.
         (flip(Place::record(Side::Device, 0), 40), CUT),
         (flip(Place::record(Side::Daemon, 0), 40), CUT),
-        // What is typed, and what is printed.
+        // The request to attach, and the answer to it.
         (flip(Place::record(Side::Device, 1), 40), CUT),
         (flip(Place::record(Side::Daemon, 1), 40), CUT),
         (cut(Place::record(Side::Daemon, 1)), CUT),
-    ];
-    attacks.extend(HANDSHAKE.map(|place| (cut(place), CUT)));
+    ]);
     for (plan, expected) in attacks {
         proxy.plan(plan.clone());
-        assert_eq!(machine.attach().await, expected, "{plan:?}");
+        assert_eq!(machine.attach("work").await, expected, "{plan:?}");
         assert!(std::fs::read(&file).unwrap() == known, "{plan:?}: the profile has changed");
     }
+    // What is shown. What is typed may have arrived.
+    for index in 2..6 {
+        proxy.plan(Plan::Relay);
+        let session = format!("shown-{index}");
+        assert_eq!(machine.open(&session).await, WORKED);
+        proxy.plan(flip(Place::record(Side::Daemon, index), 40));
+        assert_eq!(machine.attach(&session).await, CUT, "{index}");
+        assert!(std::fs::read(&file).unwrap() == known, "{index}: the profile has changed");
+    }
     proxy.plan(Plan::Relay);
-    assert_eq!(machine.attach().await, 7);
+    assert_eq!(machine.attach("work").await, SHELL);
     assert_eq!(daemon.count().await, 1);
+}
+
+/// A link that is lost is made anew. What is typed arrives once: a second `exit` would find no
+/// session, and a lost one would leave it running.
+#[tokio::test(flavor = "multi_thread")]
+async fn attach_gets_over_a_lost_link() {
+    let (daemon, proxy) = stage().await;
+    let mut machine = joined(&daemon, &proxy).await;
+    for plan in [
+        // What is typed: the daemon goes without a word.
+        flip(Place::record(Side::Device, 2), 40),
+        cut(Place::record(Side::Device, 2)),
+        // What is shown, from the first to what ends it.
+        cut(Place::record(Side::Daemon, 2)),
+        cut(Place::record(Side::Daemon, 3)),
+        cut(Place::record(Side::Daemon, 4)),
+        cut(Place::record(Side::Daemon, 5)),
+    ] {
+        proxy.plan(Plan::Relay);
+        assert_eq!(machine.open("work").await, WORKED);
+        proxy.once(plan.clone());
+        assert_eq!(machine.attach("work").await, SHELL, "{plan:?}");
+        // Beside the last one, which takes the session off the list.
+        assert!(proxy.seen().len() >= 3, "{plan:?}: no link was lost");
+        assert_eq!(daemon.daemon.sessions(), [], "{plan:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn open_ends_when_anything_is_changed() {
+    let (daemon, proxy) = stage().await;
+    let mut machine = joined(&daemon, &proxy).await;
+    let mut attacks = attacks_on_connect();
+    attacks.push((flip(Place::record(Side::Device, 0), 40), CUT));
+    attacks.push((cut(Place::record(Side::Device, 0)), CUT));
+    for (plan, expected) in attacks {
+        proxy.plan(plan.clone());
+        assert_eq!(machine.open("work").await, expected, "{plan:?}");
+        assert_eq!(daemon.daemon.sessions(), [], "{plan:?}");
+    }
+    // The answer is changed: what was asked for is done.
+    for plan in [flip(Place::record(Side::Daemon, 0), 40), cut(Place::record(Side::Daemon, 0))] {
+        proxy.plan(plan.clone());
+        assert_eq!(machine.open("work").await, CUT, "{plan:?}");
+        proxy.plan(Plan::Relay);
+        assert_eq!(machine.attach("work").await, SHELL, "{plan:?}");
+    }
+    machine.works().await;
+    assert_eq!(daemon.daemon.sessions(), []);
 }

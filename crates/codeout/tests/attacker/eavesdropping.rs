@@ -1,12 +1,13 @@
 //! Who relays every byte learns nothing.
 
 use codeout_device::{Connection, How, PairOutcome, SessionOutput, connect};
-use codeout_protocol::message::ExitStatus;
+use codeout_protocol::message::{Answer, ExitStatus, Open, Request};
 use codeout_protocol::name::Name;
 
 use crate::proxy::{Proxy, Side};
 use crate::secrets::Secrets;
 use crate::support::TestDaemon;
+use crate::support::device::typing;
 use crate::{Device, request};
 
 const DAEMON_NAME: &str = "Name of the daemon";
@@ -81,12 +82,16 @@ async fn what_passes_holds_no_secret() {
 
 /// Types into a shell and reads what it prints.
 async fn shell(connection: &Connection) {
-    let mut session = connection.open_session(200, 24).await.unwrap();
-    session.write_input(TYPED.as_bytes()).await.unwrap();
+    let open = Request::Open(Open { columns: 200, rows: 24, ..Open::default() });
+    let Answer::Opened { opened } = connection.request(open).await.unwrap() else { panic!() };
+    let attach = typing(opened.session);
+    let (_, mut attachment) = connection.attach(attach).await.unwrap();
+    attachment.write_input(TYPED.as_bytes()).await.unwrap();
     let mut output = Vec::new();
     loop {
-        match session.read().await.unwrap() {
+        match attachment.read().await.unwrap() {
             SessionOutput::Bytes(bytes) => output.extend_from_slice(&bytes),
+            SessionOutput::Snapshot { .. } | SessionOutput::SnapshotEnd => {}
             SessionOutput::Ended(status) => {
                 assert_eq!(status, ExitStatus::Exit(7));
                 break;

@@ -1,12 +1,13 @@
 //! Records changed behind the handshake: the connection ends at once, nothing forged is
 //! delivered, and nothing behind it either.
 
-use codeout_device::{Closed, RequestFailed, SessionOutput};
+use codeout_device::{Closed, Profile, RequestFailed, SessionOutput};
 use codeout_protocol::error::Error;
-use codeout_protocol::message::{Answer, Request};
+use codeout_protocol::message::{Answer, ExitStatus, Request, SessionId};
 use codeout_protocol::name::Name;
 
 use crate::proxy::{How, Place, Plan, Side};
+use crate::support::device::{shell, typing};
 use crate::support::{PATIENCE, TestDaemon, WireError, connect_on_wire};
 use crate::{Device, entries, pair, stage, works};
 
@@ -154,33 +155,62 @@ fn as_expected(how: &How, closed: Closed) {
     assert!(expected, "{how:?}: {closed:?}");
 }
 
+/// Opens a shell that nobody attacks.
+async fn open(profile: &Profile) -> SessionId {
+    let connection = codeout_device::connect(profile).await.unwrap();
+    let Answer::Opened { opened } = connection.request(Request::Open(shell())).await.unwrap()
+    else {
+        panic!("no session")
+    };
+    connection.close().await;
+    opened.session
+}
+
 /// The end of a shell is not delivered when something before it is missing: what was printed until
-/// then is not taken for all that there is.
+/// then is not taken for all that there is. The shell itself is as it was.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_shell_whose_output_is_tampered_with_does_not_end_well() {
     let (daemon, proxy) = stage().await;
     let (_device, profile) = Device::paired(&daemon, &proxy).await;
-    // The first record behind the reply to `open`. At least one more follows, and then the end.
-    let place = Place::record(Side::Daemon, 1);
-    for how in [
-        How::Flip { byte: 30, mask: 1 },
-        How::Truncate(80),
-        How::Drop,
-        How::Repeat,
-        How::Later,
-        How::Cut,
-    ] {
-        proxy.plan(Plan::Change(place, how.clone()));
-        let connection = codeout_device::connect(&profile).await.unwrap();
-        let mut session = connection.open_session(80, 24).await.unwrap();
-        // It may be over already.
-        let _ = session.write_input(b"printf '%s%s' un changed; exit 0\n").await;
-        while let Some(part) = in_time(session.read()).await {
-            assert!(matches!(part, SessionOutput::Bytes(_)), "{how:?}: {part:?}");
+    // The snapshot behind the reply to `attach`: where it begins, what it holds, where it ends.
+    // More follows, and then the end.
+    for index in 1..=3 {
+        let place = Place::record(Side::Daemon, index);
+        for how in [
+            How::Flip { byte: 30, mask: 1 },
+            How::Truncate(80),
+            How::Drop,
+            How::Repeat,
+            How::Later,
+            How::Cut,
+        ] {
+            proxy.plan(Plan::Relay);
+            let session = open(&profile).await;
+            proxy.plan(Plan::Change(place, how.clone()));
+            let connection = codeout_device::connect(&profile).await.unwrap();
+            let (_, mut attachment) = connection.attach(typing(session)).await.unwrap();
+            // It may be over already.
+            let _ = attachment.write_input(b"printf '%s%s' un changed; exit 0\n").await;
+            while let Some(part) = in_time(attachment.read()).await {
+                assert!(!matches!(part, SessionOutput::Ended(_)), "{index} {how:?}");
+            }
+            let expected = if matches!(how, How::Cut) { Closed::Cut } else { Closed::Protocol };
+            assert_eq!(connection.closed().await, expected, "{index} {how:?}");
+            proxy.over().await;
+
+            // Another attachment gets everything, whatever of the input has arrived.
+            proxy.plan(Plan::Relay);
+            let connection = codeout_device::connect(&profile).await.unwrap();
+            let (_, mut attachment) = connection.attach(typing(session)).await.unwrap();
+            let _ = attachment.write_input(b"exit 0\n").await;
+            let mut last = None;
+            while let Some(part) = in_time(attachment.read()).await {
+                last = Some(part);
+            }
+            let ended = matches!(last, Some(SessionOutput::Ended(ExitStatus::Exit(0))));
+            assert!(ended, "{index} {how:?}: {last:?}");
+            connection.close().await;
         }
-        let expected = if matches!(how, How::Cut) { Closed::Cut } else { Closed::Protocol };
-        assert_eq!(connection.closed().await, expected, "{how:?}");
-        proxy.over().await;
     }
     works(&daemon, &proxy).await;
 }

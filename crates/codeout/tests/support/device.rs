@@ -1,20 +1,25 @@
-//! A connected device that keeps account of what its sessions print and take.
+//! A connected device that keeps account of what it is sent.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use codeout_protocol::channel::Opened;
 use codeout_protocol::code::Code;
 use codeout_protocol::handshake::DeviceCredentials;
 use codeout_protocol::message::{
-    Answer, Chunk, ClosingReason, DeviceEntry, ErrorCode, Event, ExitStatus, FromDaemon,
-    FromDevice, MAX_CHUNK, OUTPUT_WINDOW, Outcome, Progress, Reply, Request, SessionId,
+    Answer, Attach, Attached, Chunk, ClosingReason, DeviceEntry, ErrorCode, Event, ExitStatus,
+    FromDaemon, FromDevice, MAX_CHUNK, Open, Outcome, Progress, Reply, Request, SessionEntry,
+    SessionId, TerminalSize,
 };
 use codeout_protocol::name::Name;
 
+use super::screen::{Screen, Snapshot};
 use super::{Established, TestDaemon, WireError, connect_on_wire, pair_named};
 
-/// A connected device. It fails the test when output is not contiguous, when a session speaks
-/// before the reply that opens it, or when anything but `closing` is a last record.
+/// What is acknowledged at once: the least that must be, when nothing else waits.
+const ACKNOWLEDGE: u64 = 4096;
+
+/// A connected device. It fails the test when the daemon breaks a rule of the message layer.
 pub struct Device {
     pub line: Established,
     pub credentials: DeviceCredentials,
@@ -24,22 +29,13 @@ pub struct Device {
     pub acks: bool,
     /// Events, oldest first.
     pub news: Vec<Event>,
+    /// The sessions that it was attached to.
     pub screens: HashMap<SessionId, Screen>,
     last_id: u32,
-}
-
-/// What one session has printed and taken.
-#[derive(Default)]
-pub struct Screen {
-    /// What it has printed, since it was last cleared.
-    pub text: Vec<u8>,
-    /// Bytes of output in all.
-    pub received: u64,
-    pub acked: u64,
-    pub typed: u64,
-    /// Bytes of input that the daemon says are written.
-    pub written: u64,
-    pub ended: Option<ExitStatus>,
+    /// Requests to attach that have no reply yet.
+    attaching: HashMap<u32, Attach>,
+    /// Requests to detach that have no reply yet.
+    detaching: HashMap<u32, SessionId>,
 }
 
 /// A message of the daemon.
@@ -48,8 +44,33 @@ pub enum Heard {
     Reply(Reply),
     News(Event),
     Output(SessionId),
+    Snapshot(SessionId),
     Written(SessionId),
     Closing(ClosingReason),
+}
+
+/// The size of the sessions that tests open.
+pub const SIZE: TerminalSize = TerminalSize { columns: 80, rows: 24 };
+
+/// A session that is opened with a shell.
+pub fn shell() -> Open {
+    Open { columns: SIZE.columns, rows: SIZE.rows, ..Open::default() }
+}
+
+/// A number that no other keyboard has.
+pub fn keyboard() -> u64 {
+    static LAST: AtomicU64 = AtomicU64::new(0);
+    LAST.fetch_add(1, Ordering::Relaxed)
+}
+
+/// Attaches to a session with a keyboard of its own.
+pub fn typing(session: SessionId) -> Attach {
+    Attach { session, keyboard: Some(keyboard()), ..Attach::default() }
+}
+
+/// Attaches to a session to look.
+pub fn watching(session: SessionId) -> Attach {
+    Attach { session, ..Attach::default() }
 }
 
 impl Device {
@@ -66,6 +87,8 @@ impl Device {
             news: Vec::new(),
             screens: HashMap::new(),
             last_id: 0,
+            attaching: HashMap::new(),
+            detaching: HashMap::new(),
         }
     }
 
@@ -91,7 +114,7 @@ impl Device {
     }
 
     pub fn screen(&mut self, session: SessionId) -> &mut Screen {
-        self.screens.get_mut(&session).expect("a session that was opened")
+        self.screens.get_mut(&session).expect("a session that was attached to")
     }
 
     /// The next message.
@@ -102,28 +125,27 @@ impl Device {
         };
         let heard = match FromDaemon::read(&plaintext)? {
             FromDaemon::Reply(reply) => {
-                if let Outcome::Ok(Answer::Opened { session }) = reply.outcome {
-                    self.screens.insert(session, Screen::default());
-                }
+                self.replied(&reply);
                 Heard::Reply(reply)
             }
             FromDaemon::Event(Event::Closing { reason }) => Heard::Closing(reason),
             FromDaemon::Event(event) => {
-                if let Event::SessionEnded { session, status } = event {
-                    let ended = self.screen(session).ended.replace(status);
-                    assert!(ended.is_none(), "a session ended twice");
-                }
+                self.told(&event);
                 self.news.push(event.clone());
                 Heard::News(event)
             }
             FromDaemon::Output(chunk) => {
-                self.output(chunk).await?;
+                self.screen(chunk.session).output(chunk);
+                self.acknowledge_by_itself(chunk.session).await?;
                 Heard::Output(chunk.session)
             }
+            FromDaemon::Snapshot(chunk) => {
+                self.screen(chunk.session).snapshot(chunk);
+                self.acknowledge_by_itself(chunk.session).await?;
+                Heard::Snapshot(chunk.session)
+            }
             FromDaemon::InputWritten(progress) => {
-                let screen = self.screen(progress.session);
-                assert!((screen.written..=screen.typed).contains(&progress.offset));
-                screen.written = progress.offset;
+                self.screen(progress.session).written(progress);
                 Heard::Written(progress.session)
             }
             FromDaemon::UnknownEvent => panic!("an event that nobody knows"),
@@ -132,27 +154,47 @@ impl Device {
         Ok(heard)
     }
 
-    async fn output(&mut self, chunk: Chunk<'_>) -> Result<(), WireError> {
-        let acks = self.acks;
-        let screen = self.screen(chunk.session);
-        assert_eq!(chunk.offset, screen.received, "a gap or an overlap in the output");
-        assert!(screen.ended.is_none(), "output behind the end of its session");
-        screen.text.extend_from_slice(chunk.bytes);
-        screen.received += chunk.bytes.len() as u64;
-        assert!(screen.received - screen.acked <= OUTPUT_WINDOW, "more than the window");
-        if acks && screen.received - screen.acked >= OUTPUT_WINDOW / 8 {
-            self.acknowledge(chunk.session).await?;
+    /// What begins and ends with a reply.
+    fn replied(&mut self, reply: &Reply) {
+        let attach = self.attaching.remove(&reply.id);
+        let detach = self.detaching.remove(&reply.id);
+        match (&reply.outcome, attach, detach) {
+            (Outcome::Ok(Answer::Attached(attached)), Some(asked), _) => {
+                self.screens.insert(asked.session, Screen::new(&asked, attached));
+            }
+            (Outcome::Ok(_), _, Some(session)) => self.screen(session).attached = false,
+            _ => {}
+        }
+    }
+
+    fn told(&mut self, event: &Event) {
+        let session = match event {
+            Event::Snapshot { session, .. } | Event::SnapshotEnd { session, .. } => *session,
+            // Of all sessions, attached to or not.
+            Event::SessionEnded { session, .. } if self.screens.contains_key(session) => *session,
+            _ => return,
+        };
+        self.screen(session).event(event);
+    }
+
+    async fn acknowledge_by_itself(&mut self, session: SessionId) -> Result<(), WireError> {
+        // Not while it attaches anew: it would count from the wrong place.
+        let attaching = self.attaching.values().any(|attach| attach.session == session);
+        let screen = self.screen(session);
+        let due = screen.received - screen.acked >= ACKNOWLEDGE;
+        if self.acks && due && !attaching {
+            self.acknowledge(session).await?;
         }
         Ok(())
     }
 
-    /// Acknowledges all output of a session.
+    /// Acknowledges everything of a session.
     pub async fn acknowledge(&mut self, session: SessionId) -> Result<(), WireError> {
         let offset = self.screen(session).received;
         self.acknowledge_until(session, offset).await
     }
 
-    /// Says that the output before `offset` was shown.
+    /// Says that what came before `offset` was shown.
     pub async fn acknowledge_until(
         &mut self,
         session: SessionId,
@@ -181,6 +223,15 @@ impl Device {
     /// Sends a request; returns its number.
     pub async fn request(&mut self, request: Request) -> Result<u32, WireError> {
         self.last_id += 1;
+        match &request {
+            Request::Attach(attach) => {
+                self.attaching.insert(self.last_id, attach.clone());
+            }
+            Request::Detach { session } => {
+                self.detaching.insert(self.last_id, *session);
+            }
+            _ => {}
+        }
         self.line.request(self.last_id, request).await?;
         Ok(self.last_id)
     }
@@ -189,6 +240,12 @@ impl Device {
     pub async fn ask(&mut self, request: Request) -> Result<Outcome, WireError> {
         let id = self.request(request).await?;
         self.reply(id).await
+    }
+
+    /// Sends a request that must be done without more to say.
+    pub async fn done(&mut self, request: Request) {
+        let asked = format!("{request:?}");
+        assert_eq!(self.ask(request).await.unwrap(), Outcome::Ok(Answer::Done {}), "{asked}");
     }
 
     /// Sends a request that must be refused; returns the code of the refusal.
@@ -208,11 +265,36 @@ impl Device {
         .await
     }
 
-    /// Opens a session of 80 columns and 24 rows.
-    pub async fn open(&mut self) -> SessionId {
-        match self.ask(Request::Open { columns: 80, rows: 24 }).await.unwrap() {
-            Outcome::Ok(Answer::Opened { session }) => session,
+    /// Opens a session. Nobody is attached to it.
+    pub async fn open_with(&mut self, open: Open) -> SessionEntry {
+        match self.ask(Request::Open(open)).await.unwrap() {
+            Outcome::Ok(Answer::Opened { opened }) => opened,
             other => panic!("no session: {other:?}"),
+        }
+    }
+
+    pub async fn attach(&mut self, attach: Attach) -> Attached {
+        match self.ask(Request::Attach(attach)).await.unwrap() {
+            Outcome::Ok(Answer::Attached(attached)) => *attached,
+            other => panic!("not attached: {other:?}"),
+        }
+    }
+
+    /// Opens a session with a shell, and attaches to it with a keyboard.
+    pub async fn open(&mut self) -> SessionId {
+        let session = self.open_with(shell()).await.session;
+        self.attach(typing(session)).await;
+        session
+    }
+
+    /// A session as it is listed.
+    pub async fn listed(&mut self, session: SessionId) -> Option<SessionEntry> {
+        let after = session.checked_sub(1);
+        match self.ask(Request::Sessions { after }).await.unwrap() {
+            Outcome::Ok(Answer::Sessions { sessions, .. }) => {
+                sessions.into_iter().find(|entry| entry.session == session)
+            }
+            other => panic!("no list: {other:?}"),
         }
     }
 
@@ -228,16 +310,11 @@ impl Device {
 
     /// Waits until the session has printed `text`; forgets what it printed up to there.
     pub async fn see(&mut self, session: SessionId, text: &str) {
-        loop {
-            let printed = &mut self.screen(session).text;
-            if let Some(at) = printed.windows(text.len()).position(|part| part == text.as_bytes()) {
-                printed.drain(..at + text.len());
-                return;
-            }
-            let printed = String::from_utf8_lossy(printed).into_owned();
+        while !self.screen(session).take(text) {
+            let printed = self.screen(session).shown();
             let ended = self.screen(session).ended;
             assert!(ended.is_none(), "ended with {ended:?} without {text:?}: {printed:?}");
-            self.until(|_, heard| matches!(heard, Heard::Output(_) | Heard::News(_)).then_some(()))
+            self.until(|_, _| Some(()))
                 .await
                 .unwrap_or_else(|error| panic!("{error:?} before {text:?}: {printed:?}"));
         }
@@ -251,18 +328,41 @@ impl Device {
         session
     }
 
-    /// Waits until the session has printed `bytes` more bytes than it had.
+    /// Waits until what was typed into the session is written.
+    pub async fn see_written(&mut self, session: SessionId) {
+        while self.screen(session).written < self.screen(session).typed {
+            self.until(|_, _| Some(())).await.unwrap();
+        }
+    }
+
+    /// Waits until `bytes` more bytes of the session have come than had.
     pub async fn see_more(&mut self, session: SessionId, bytes: u64) -> Result<(), WireError> {
         let target = self.screen(session).received + bytes;
-        self.until(|device, _| (device.screen(session).received >= target).then_some(())).await
+        while self.screen(session).received < target {
+            self.until(|_, _| Some(())).await?;
+        }
+        Ok(())
+    }
+
+    /// Waits until the session has a complete snapshot that is not among the first `known`.
+    pub async fn see_snapshot(&mut self, session: SessionId, known: usize) -> Snapshot {
+        loop {
+            let newest = self.screen(session).snapshots[known..].last();
+            if let Some(snapshot) = newest.filter(|snapshot| snapshot.end.is_some()) {
+                return snapshot.clone();
+            }
+            self.until(|_, _| Some(())).await.unwrap();
+        }
     }
 
     /// Waits for the end of a session.
     pub async fn end_of(&mut self, session: SessionId) -> ExitStatus {
-        if let Some(status) = self.screen(session).ended {
-            return status;
+        loop {
+            if let Some(status) = self.screen(session).ended {
+                return status;
+            }
+            self.until(|_, _| Some(())).await.unwrap();
         }
-        self.until(|device, _| device.screen(session).ended).await.unwrap()
     }
 
     /// Waits for the daemon's last word, and for the end of the link behind it.

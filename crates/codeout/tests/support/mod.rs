@@ -7,6 +7,7 @@
 pub mod device;
 pub mod process;
 pub mod relay;
+pub mod screen;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -1,0 +1,335 @@
+//! One device: its records, what it may do, and how it ends.
+
+mod windows;
+
+use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::ws::{Message, WebSocket};
+use codeout_protocol::channel::{Opened, Opener};
+use codeout_protocol::message::{
+    self, Answer, ClosingReason, FromDaemon, FromDevice, Outcome, Reply, Request, RequestError,
+};
+use futures_util::StreamExt;
+use futures_util::stream::SplitStream;
+use tokio::io::BufReader;
+use tokio::net::UnixStream;
+use tokio::sync::broadcast;
+use tokio::time::Instant;
+use zeroize::Zeroizing;
+
+use self::windows::Windows;
+use crate::admission::{self, Admitted};
+use crate::devices::Device;
+use crate::event::Event;
+use crate::local_link::{FrameReader, FrameWriter};
+use crate::outbox::Outbox;
+use crate::registry::Presence;
+use crate::requests;
+use crate::session::Violation;
+use crate::shared_stream::SharedStream;
+use crate::state::Shared;
+
+/// How often a silent device is asked whether it is there…
+const ASK_AFTER: Duration = Duration::from_secs(30);
+/// …and after which silence it is gone.
+const GONE_AFTER: Duration = Duration::from_secs(90);
+/// How long the last record may take when a connection is ended from this side. A revoked
+/// device is to be out within 100 ms.
+const LAST_WORD: Duration = Duration::from_millis(40);
+
+/// Serves one WebSocket from its first byte to its last. `stream_below` is what it runs over, to be cut
+/// when the device does not take the last word; `unproven` counts it among the connections that
+/// have proved nothing yet, and is dropped when it has.
+pub(crate) async fn serve<P>(
+    mut socket: WebSocket,
+    shared: Arc<Shared>,
+    source: IpAddr,
+    stream_below: SharedStream,
+    unproven: P,
+    deadline: Instant,
+) {
+    let Some(admitted) = admission::admit(&mut socket, &shared, source, deadline).await else {
+        return stream_below.let_go(&mut socket).await;
+    };
+    drop(unproven);
+    let Admitted { device, channel, presence } = admitted;
+    shared.note_seen(device.id);
+    shared.emit(Event::Connected { device: device.clone(), source });
+
+    let (sink, stream) = socket.split();
+    let outbox = Outbox::remote(sink, channel.sealer, Arc::clone(&shared.config.clock));
+    let inlet = Inlet::Remote { stream, opener: Box::new(channel.opener) };
+    let connection = Connection::new(&shared, device.clone(), outbox, inlet);
+    let Ended { inlet, said } = connection.serve(presence).await;
+    if let Inlet::Remote { mut stream, .. } = inlet {
+        match said {
+            Some(true) => stream_below.let_go(&mut stream).await,
+            Some(false) => stream_below.cut(),
+            None => {}
+        }
+    }
+    shared.note_seen(device.id);
+    shared.emit(Event::Disconnected { device });
+}
+
+/// Serves a device on the same computer, whose user the operating system has told.
+pub(crate) async fn serve_local(stream: BufReader<UnixStream>, shared: Arc<Shared>) {
+    let device = shared.local_device();
+    let Some(presence) = shared.registry.enter_local(&device.id) else { return };
+    // What was read ahead of the line that asked for this stays in the buffer.
+    let ahead = stream.buffer().to_vec();
+    let (reading, writing) = stream.into_inner().into_split();
+    let outbox = Outbox::local(FrameWriter::new(writing));
+    let welcome = FromDaemon::Event(admission::welcome(&shared, &device));
+    if outbox.send(&welcome).await.is_err() {
+        return;
+    }
+    let inlet = Inlet::Local(FrameReader::new(&ahead, reading));
+    Connection::new(&shared, device, outbox, inlet).serve(presence).await;
+}
+
+/// Where records come from.
+enum Inlet {
+    Remote { stream: SplitStream<WebSocket>, opener: Box<Opener> },
+    Local(FrameReader),
+}
+
+/// What came.
+enum Came {
+    Plaintext(Zeroizing<Vec<u8>>),
+    Goodbye,
+    /// A sign of life.
+    Nothing,
+}
+
+impl Inlet {
+    /// What comes next. Cancelled, nothing is lost.
+    async fn next(&mut self) -> Result<Came, Over> {
+        let (stream, opener) = match self {
+            Inlet::Local(reader) => {
+                let plaintext = reader.next().await?;
+                let goodbye = plaintext.is_empty();
+                return Ok(if goodbye { Came::Goodbye } else { Came::Plaintext(plaintext) });
+            }
+            Inlet::Remote { stream, opener } => (stream, opener),
+        };
+        let record = match stream.next().await {
+            Some(Ok(Message::Binary(record))) => record,
+            Some(Ok(Message::Ping(_) | Message::Pong(_))) => return Ok(Came::Nothing),
+            Some(Ok(Message::Text(_))) => return Err(Over(Some(ClosingReason::Protocol))),
+            Some(Ok(Message::Close(_)) | Err(_)) | None => return Err(Over(None)),
+        };
+        // A record that does not open ends the connection at once and silently.
+        match opener.open(&record).map_err(|_| Over(None))? {
+            Opened::Final(_) => Ok(Came::Goodbye),
+            Opened::Message(plaintext) => Ok(Came::Plaintext(Zeroizing::new(plaintext))),
+        }
+    }
+}
+
+struct Connection {
+    shared: Arc<Shared>,
+    device: Device,
+    /// Whether the device has still to show that it finished its pairing.
+    unfinished: bool,
+    outbox: Outbox,
+    inlet: Inlet,
+    events: broadcast::Receiver<Event>,
+    news: broadcast::Receiver<Arc<message::Event>>,
+    windows: Windows,
+    heard: Instant,
+}
+
+/// What is left of a connection.
+struct Ended {
+    inlet: Inlet,
+    /// Whether the last word was taken; `None`: there was none.
+    said: Option<bool>,
+}
+
+/// The connection is over: with a last word for the device, or without.
+struct Over(Option<ClosingReason>);
+
+impl From<io::Error> for Over {
+    fn from(_: io::Error) -> Self {
+        Over(None)
+    }
+}
+
+impl From<Violation> for Over {
+    fn from(_: Violation) -> Self {
+        Over(Some(ClosingReason::Protocol))
+    }
+}
+
+impl Connection {
+    fn new(shared: &Arc<Shared>, device: Device, outbox: Outbox, inlet: Inlet) -> Self {
+        Connection {
+            events: shared.events(),
+            news: shared.sessions.news(),
+            shared: Arc::clone(shared),
+            unfinished: device.unfinished,
+            windows: Windows::new(outbox.clone(), &device),
+            device,
+            outbox,
+            inlet,
+            heard: Instant::now(),
+        }
+    }
+
+    /// Serves until the connection is over, and says the last word.
+    async fn serve(mut self, mut presence: Presence) -> Ended {
+        // Ending from this side drops whatever the connection is doing, also when it waits for a
+        // device that does not read.
+        let reason = tokio::select! {
+            biased;
+            reason = presence.ended() => Some(reason),
+            reason = self.run() => reason,
+        };
+        let Connection { outbox, windows, inlet, .. } = self;
+        drop(windows);
+        let mut said = None;
+        if let Some(reason) = reason {
+            let closing = FromDaemon::Event(message::Event::Closing { reason });
+            let taken = tokio::time::timeout(LAST_WORD, outbox.finish(&closing)).await;
+            said = Some(matches!(taken, Ok(Ok(()))));
+        }
+        Ended { inlet, said }
+    }
+
+    /// Serves until the connection is over; says what the device is to be told, if anything.
+    async fn run(&mut self) -> Option<ClosingReason> {
+        let mut ask = tokio::time::interval(ASK_AFTER);
+        ask.reset();
+        loop {
+            let step = tokio::select! {
+                came = self.inlet.next() => match came {
+                    Ok(came) => self.receive(came).await,
+                    Err(over) => Err(over),
+                },
+                due = self.windows.next() => self.windows.act(due).await.map_err(Over::from),
+                event = self.events.recv() => self.tell(event).await,
+                news = self.news.recv() => self.tell_news(news).await,
+                _ = ask.tick() => self.ask().await,
+            };
+            if let Err(Over(reason)) = step {
+                return reason;
+            }
+        }
+    }
+
+    async fn ask(&self) -> Result<(), Over> {
+        if matches!(self.inlet, Inlet::Local(_)) {
+            return Ok(());
+        }
+        if self.heard.elapsed() >= GONE_AFTER {
+            return Err(Over(None));
+        }
+        Ok(self.outbox.ping().await?)
+    }
+
+    async fn receive(&mut self, came: Came) -> Result<(), Over> {
+        self.heard = Instant::now();
+        match came {
+            Came::Nothing => Ok(()),
+            Came::Goodbye => Err(Over(Some(ClosingReason::Goodbye))),
+            Came::Plaintext(plaintext) => {
+                self.finish_pairing().await?;
+                self.act(&plaintext).await
+            }
+        }
+    }
+
+    /// The first record of a device shows that it is through with its pairing.
+    async fn finish_pairing(&mut self) -> Result<(), Over> {
+        if !std::mem::take(&mut self.unfinished) {
+            return Ok(());
+        }
+        let id = self.device.id;
+        let known = self.shared.store(move |devices| devices.finish(id)).await;
+        match known {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(Over(Some(ClosingReason::Expired))),
+            Err(error) => {
+                self.shared.emit(Event::StoreFailed { reason: error.to_string() });
+                Err(Over(None))
+            }
+        }
+    }
+
+    async fn act(&mut self, plaintext: &[u8]) -> Result<(), Over> {
+        let violation = |_| Over(Some(ClosingReason::Protocol));
+        match FromDevice::read(plaintext).map_err(violation)? {
+            FromDevice::Input(chunk) => Ok(self.windows.take_input(chunk)?),
+            FromDevice::OutputRead(progress) => Ok(self.windows.acknowledge(progress)?),
+            FromDevice::Unreadable { id, error } => self.reply(id, Err(error)).await,
+            FromDevice::Request(numbered) => match numbered.request {
+                Request::Attach(attach) => self.attach(numbered.id, attach).await,
+                Request::Detach { session } => {
+                    let detached = self.windows.close(session).await;
+                    self.reply(numbered.id, detached.map(|()| Answer::Done {})).await?;
+                    self.say_what_is_unsaid(session).await
+                }
+                other => {
+                    let answered = requests::answer(&self.shared, &self.device, other).await;
+                    self.reply(numbered.id, answered).await
+                }
+            },
+        }
+    }
+
+    async fn attach(&mut self, id: u32, attach: message::Attach) -> Result<(), Over> {
+        match self.windows.prepare(&self.shared, attach).await {
+            Ok((viewer, attached)) => {
+                // The reply goes before the session's first output.
+                self.reply(id, Ok(Answer::Attached(Box::new(attached)))).await?;
+                self.windows.open(viewer);
+                Ok(())
+            }
+            Err(error) => self.reply(id, Err(error)).await,
+        }
+    }
+
+    async fn reply(&self, id: u32, result: Result<Answer, RequestError>) -> Result<(), Over> {
+        let outcome = match result {
+            Ok(answer) => Outcome::Ok(answer),
+            Err(error) => Outcome::Error(error),
+        };
+        Ok(self.outbox.send(&FromDaemon::Reply(Reply { id, outcome })).await?)
+    }
+
+    /// Passes on what concerns every device.
+    async fn tell(&self, event: Result<Event, broadcast::error::RecvError>) -> Result<(), Over> {
+        // A device that lagged has missed news, and can ask for the list.
+        let Ok(event) = event else { return Ok(()) };
+        match requests::news(&event, &self.device) {
+            Some(news) => Ok(self.outbox.send(&FromDaemon::Event(news)).await?),
+            None => Ok(()),
+        }
+    }
+
+    /// A device that has detached hears of a session's end as everybody does.
+    async fn say_what_is_unsaid(&mut self, session: message::SessionId) -> Result<(), Over> {
+        let Some(status) = self.windows.take_unsaid(session) else { return Ok(()) };
+        let ended = message::Event::SessionEnded { session, status };
+        Ok(self.outbox.send(&FromDaemon::Event(ended)).await?)
+    }
+
+    /// Passes on what sessions report.
+    async fn tell_news(
+        &mut self,
+        news: Result<Arc<message::Event>, broadcast::error::RecvError>,
+    ) -> Result<(), Over> {
+        let Ok(news) = news else { return Ok(()) };
+        if let message::Event::SessionEnded { session, status } = &*news
+            && self.windows.says_end(*session, *status)
+        {
+            // It comes behind the last output.
+            return Ok(());
+        }
+        Ok(self.outbox.send(&FromDaemon::Event(news.as_ref().clone())).await?)
+    }
+}

@@ -1,0 +1,113 @@
+//! The link of a device on the same computer: frames in the clear through the control socket,
+//! each a length of four bytes, big-endian, and a record's plaintext. A length of 0 is the
+//! device's goodbye.
+
+use std::io;
+
+use codeout_protocol::channel::MAX_PLAINTEXT;
+use tokio::io::{AsyncReadExt, BufReader, Chain};
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use zeroize::{Zeroize, Zeroizing};
+
+const HEAD: usize = 4;
+/// The memory that stays with a device to which nothing is sent, in bytes.
+const KEPT: usize = 4 * 1024;
+/// What waits to be written at most before another frame is put, in bytes.
+const FULL: usize = 32 * 1024;
+
+/// Frames that come.
+pub(crate) struct FrameReader {
+    stream: BufReader<Chain<io::Cursor<Vec<u8>>, OwnedReadHalf>>,
+    /// What of the next frame is here. It never grows: that would leave copies of what was
+    /// typed behind.
+    frame: Zeroizing<Vec<u8>>,
+}
+
+impl FrameReader {
+    /// Frames from `stream`, of which `ahead` was read already.
+    pub(crate) fn new(ahead: &[u8], stream: OwnedReadHalf) -> Self {
+        let ahead = io::Cursor::new(ahead.to_vec());
+        let frame = Zeroizing::new(Vec::with_capacity(HEAD + MAX_PLAINTEXT));
+        FrameReader { stream: BufReader::new(ahead.chain(stream)), frame }
+    }
+
+    /// The next frame's content; empty for a goodbye. Cancelled, the next call goes on.
+    pub(crate) async fn next(&mut self) -> io::Result<Zeroizing<Vec<u8>>> {
+        self.fill(HEAD).await?;
+        let mut head = [0; HEAD];
+        head.copy_from_slice(&self.frame[..HEAD]);
+        let length = u32::from_be_bytes(head) as usize;
+        if length > MAX_PLAINTEXT {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
+        self.fill(HEAD + length).await?;
+        let content = Zeroizing::new(self.frame[HEAD..].to_vec());
+        self.frame.as_mut_slice().zeroize();
+        self.frame.clear();
+        Ok(content)
+    }
+
+    async fn fill(&mut self, length: usize) -> io::Result<()> {
+        while self.frame.len() < length {
+            let missing = (length - self.frame.len()) as u64;
+            let frame: &mut Vec<u8> = &mut self.frame;
+            if (&mut self.stream).take(missing).read_buf(frame).await? == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Frames that go.
+pub(crate) struct FrameWriter {
+    stream: OwnedWriteHalf,
+    waiting: Vec<u8>,
+    written: usize,
+}
+
+impl FrameWriter {
+    pub(crate) fn new(stream: OwnedWriteHalf) -> Self {
+        FrameWriter { stream, waiting: Vec::new(), written: 0 }
+    }
+
+    /// Whether another frame may be put.
+    pub(crate) fn has_room(&self) -> bool {
+        self.waiting.len() - self.written < FULL
+    }
+
+    /// Takes a frame to be flushed.
+    ///
+    /// # Errors
+    /// It is empty or too long.
+    pub(crate) fn put(&mut self, plaintext: &[u8]) -> io::Result<()> {
+        if !(1..=MAX_PLAINTEXT).contains(&plaintext.len()) {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        let length = u32::try_from(plaintext.len()).unwrap_or(0);
+        self.waiting.extend_from_slice(&length.to_be_bytes());
+        self.waiting.extend_from_slice(plaintext);
+        Ok(())
+    }
+
+    /// Writes what was put. Cancelled, the next call goes on.
+    pub(crate) async fn flush(&mut self) -> io::Result<()> {
+        while self.written < self.waiting.len() {
+            // What can be written at once needs no turn of the runtime.
+            match self.stream.try_write(&self.waiting[self.written..]) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(count) => self.written += count,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.stream.writable().await?;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        self.waiting.clear();
+        if self.waiting.capacity() > KEPT {
+            self.waiting = Vec::new();
+        }
+        self.written = 0;
+        Ok(())
+    }
+}

@@ -1,0 +1,273 @@
+//! What keeps one session going: its output, its input, and its end.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use codeout_protocol::message::{AttentionReason, Ended, ExitStatus, MAX_CHUNK};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::Instant;
+
+use super::pty::Pty;
+use super::{News, Session, Viewer, locked};
+use crate::clock::Clock;
+
+/// What is read from the terminal at a time, in bytes.
+const READ: usize = MAX_CHUNK;
+/// The screen need not see what rushes by until so much waits for it, in bytes…
+const UNSEEN: u64 = 1 << 21;
+/// …or for so long…
+const UNSEEN_TIME: Duration = Duration::from_millis(100);
+/// …or nothing more has come for so long.
+const PAUSE: Duration = Duration::from_millis(3);
+/// The silence after which what is kept is packed.
+const IDLE: Duration = Duration::from_secs(5);
+/// Between two steps of that, others have their turn.
+const PACKING: Duration = Duration::from_millis(10);
+/// The silence after which a session whose program has ended is over, while another program
+/// holds its terminal open.
+const LAST_OUTPUT: Duration = Duration::from_millis(100);
+/// The longest that such a program is listened to.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+/// How often is looked whether a program has come back to a terminal that nobody held.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+/// Viewers that are woken are woken again after this time for each of them.
+const CRY_AGAIN: Duration = Duration::from_micros(10);
+
+/// Moves a session's bytes until its program has ended, on the runtime that reads terminals.
+pub(crate) async fn keep(session: Arc<Session>, clock: Arc<dyn Clock>) {
+    let Some(pty) = session.pty() else { return };
+    // Of a session that was kept by another process the silence is measured from here on.
+    let due = Due::Settle(Instant::now());
+    let mut keeper = Keeper { session: &session, pty: &pty, clock: clock.as_ref(), due };
+    let status = tokio::select! {
+        status = keeper.run() => status,
+        () = write_input(&session, &pty) => unreachable!("writes as long as it is let"),
+    };
+    let status = status.unwrap_or_else(|error| {
+        tracing::warn!(session = session.id(), %error, "a terminal failed");
+        session.hang_up();
+        ExitStatus::Signal(0)
+    });
+    session.finish(status, clock.unix());
+    while session.log().pack() {
+        tokio::time::sleep(PACKING).await;
+    }
+}
+
+/// What is to be done when nothing comes.
+#[derive(Debug, Clone, Copy)]
+enum Due {
+    Never,
+    /// The screen is to see what it has not seen, since then.
+    Settle(Instant),
+    /// What is kept is to be packed, at that time.
+    Pack(Instant),
+    /// Silence is news, at that time.
+    Quiet(Instant),
+}
+
+/// What a terminal had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Found {
+    Output,
+    /// Nothing more for now.
+    Nothing,
+    /// No program that could print.
+    Nobody,
+}
+
+struct Keeper<'a> {
+    session: &'a Session,
+    pty: &'a Pty,
+    clock: &'a dyn Clock,
+    due: Due,
+}
+
+impl Keeper<'_> {
+    async fn run(&mut self) -> io::Result<ExitStatus> {
+        let mut buffer = vec![0; READ];
+        let mut children = signal(SignalKind::child())?;
+        // Whether every program has let the terminal go. One may come back to it, which only
+        // trying tells.
+        let mut let_go = false;
+        let mut pause = LOOK_AGAIN;
+        let status = loop {
+            // Other sessions have their turn, however much this one prints.
+            tokio::task::consume_budget().await;
+            if let Some(status) = self.session.processes.try_wait()? {
+                break status;
+            }
+            let at = self.due_at();
+            tokio::select! {
+                biased;
+                there = self.pty.readable(), if !let_go => {
+                    there?;
+                    let_go = self.read(&mut buffer)? == Found::Nobody;
+                    if let_go {
+                        self.settle();
+                    }
+                }
+                () = tokio::time::sleep(pause), if let_go => {
+                    let more = self.read(&mut buffer)? == Found::Output;
+                    pause = if more { Duration::ZERO } else { LOOK_AGAIN };
+                }
+                _ = children.recv() => {}
+                () = tokio::time::sleep_until(at.unwrap_or_else(Instant::now)), if at.is_some() => {
+                    self.catch_up();
+                }
+            }
+        };
+        self.hear_out(&mut buffer, let_go).await?;
+        self.settle();
+        Ok(status)
+    }
+
+    /// What the program printed last may still be on its way through the terminal. Another
+    /// program may hold the terminal open for ever, so that only silence tells the end.
+    async fn hear_out(&mut self, buffer: &mut [u8], let_go: bool) -> io::Result<()> {
+        let until = Instant::now() + LAST_WORDS;
+        while Instant::now() < until {
+            tokio::task::consume_budget().await;
+            let there = tokio::time::timeout(LAST_OUTPUT, self.pty.readable()).await;
+            if there.is_err() {
+                break;
+            }
+            match self.read(buffer)? {
+                Found::Output => {}
+                Found::Nothing if !let_go => {}
+                Found::Nothing | Found::Nobody => break,
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads what is there.
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<Found> {
+        let Some(count) = self.pty.read(buffer)? else { return Ok(Found::Nothing) };
+        if count == 0 {
+            return Ok(Found::Nobody);
+        }
+        let now = self.clock.unix();
+        self.session.publish(&buffer[..count], now);
+        locked(&self.session.noticing).printed(now);
+        let since = match self.due {
+            Due::Settle(since) => since,
+            _ => Instant::now(),
+        };
+        self.due = Due::Settle(since);
+        if since.elapsed() >= UNSEEN_TIME || self.session.unseen() >= self.most_unseen() {
+            self.settle();
+            self.due = Due::Settle(Instant::now());
+        }
+        Ok(Found::Output)
+    }
+
+    /// The log keeps so much at least.
+    fn most_unseen(&self) -> u64 {
+        UNSEEN.min(self.session.keeping.output / 2)
+    }
+
+    fn due_at(&self) -> Option<Instant> {
+        match self.due {
+            Due::Never => None,
+            Due::Settle(_) => Some(Instant::now() + PAUSE),
+            Due::Pack(at) | Due::Quiet(at) => Some(at),
+        }
+    }
+
+    fn settle(&self) {
+        let signals = {
+            let mut shown = locked(&self.session.screen);
+            self.session.settle(&mut shown);
+            self.session.note_screen(&shown.screen);
+            shown.screen.take_signals()
+        };
+        self.session.notice(signals, self.clock.unix());
+    }
+
+    /// Does what is due, and sees what is next.
+    fn catch_up(&mut self) {
+        let now = Instant::now();
+        let quiet_after = self.session.keeping.quiet_after;
+        self.due = match self.due {
+            Due::Never => Due::Never,
+            Due::Settle(_) => {
+                self.settle();
+                Due::Pack(now + IDLE.min(quiet_after.unwrap_or(IDLE)))
+            }
+            Due::Pack(_) if self.session.log().pack() => Due::Pack(now + PACKING),
+            Due::Pack(_) => {
+                let left = quiet_after.map(|after| after.saturating_sub(IDLE));
+                left.map_or(Due::Never, |left| Due::Quiet(now + left))
+            }
+            Due::Quiet(_) => {
+                self.session.fall_quiet(self.clock.unix());
+                Due::Never
+            }
+        };
+    }
+}
+
+impl Session {
+    /// The output that the screen has not seen, in bytes.
+    pub(super) fn unseen(&self) -> u64 {
+        self.log().range().end.saturating_sub(self.seen.load(Ordering::Acquire))
+    }
+
+    /// The program has ended.
+    fn finish(&self, status: ExitStatus, now: u64) {
+        locked(&self.pty).take();
+        self.keyboards().drop_waiting();
+        self.ended.send_replace(Some(Ended { at: now, status }));
+        self.wake_all();
+        if locked(&self.viewers).is_empty() {
+            self.want_look(AttentionReason::Ended, None, None, now);
+        }
+        self.report(News::Ended);
+    }
+}
+
+/// Writes queued input for ever.
+async fn write_input(session: &Session, pty: &Pty) {
+    loop {
+        if !session.keyboards().wait() {
+            session.more_input.notified().await;
+            continue;
+        }
+        // Nobody reads a terminal that fails; how the session ends is for others.
+        let Ok(let_go) = pty.writable().await else { return std::future::pending().await };
+        // Under one lock: whoever attaches is told what is written, and not more.
+        let mut written = Ok(0);
+        let whose = session.keyboards().write(|bytes| {
+            written = pty.try_write(bytes);
+            *written.as_ref().unwrap_or(&0)
+        });
+        if written.is_err() || let_go && matches!(written, Ok(0)) {
+            // It looks writable for ever: trying on would keep this thread from other sessions.
+            tokio::time::sleep(LOOK_AGAIN).await;
+            continue;
+        }
+        let viewers = locked(&session.viewers);
+        let types = |viewer: &&Arc<Viewer>| viewer.turn.map(|turn| turn.keyboard) == whose;
+        viewers.iter().filter(types).for_each(|viewer| viewer.wake());
+    }
+}
+
+/// Wakes viewers whenever there is news for more of them than can be sent it at once, for as long
+/// as the program runs. It has a task of its own, away from those that read terminals.
+pub(crate) async fn cry(session: Arc<Session>) {
+    let mut ended = session.ended.subscribe();
+    let crying = async {
+        loop {
+            session.crier.notified().await;
+            let count = session.wake_all();
+            tokio::time::sleep(CRY_AGAIN * count).await;
+        }
+    };
+    tokio::select! {
+        () = crying => {}
+        _ = ended.wait_for(Option::is_some) => {}
+    }
+}

@@ -1,0 +1,349 @@
+//! One attachment: what of a session a device is sent, and when.
+
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use codeout_protocol::message::{
+    Chunk, Ended, Event, FromDaemon, INPUT_WINDOW, MAX_CHUNK, Progress, SessionId,
+};
+use tokio::sync::{Notify, OwnedSemaphorePermit};
+use tokio::time::Instant;
+
+use super::flow::Flow;
+use super::keyboards::Turn;
+use super::{Attaching, MUCH, Session, Violation};
+use crate::outbox::{Outbox, Sent};
+
+/// Written input is reported with the next output, which is mostly its echo; after this time
+/// without any…
+pub(crate) const REPORT_AFTER: Duration = Duration::from_millis(20);
+/// …or after this many bytes, by itself.
+pub(crate) const REPORT_BYTES: u64 = INPUT_WINDOW / 4;
+/// The history of a snapshot is cut short when it took longer: the screen is what matters.
+const HISTORY_TIME: Duration = Duration::from_secs(1);
+/// The history that is put into words at a time, in bytes.
+const HISTORY_PIECE: usize = MAX_CHUNK;
+
+/// A device that is attached to a session.
+#[derive(Debug)]
+pub(crate) struct Viewer {
+    /// What the device is called.
+    pub(crate) device: String,
+    /// Its right to type; `None`: it only looks.
+    pub(crate) turn: Option<Turn>,
+    /// How much of what it typed it knows to be written.
+    reported: AtomicU64,
+    session: Arc<Session>,
+    outbox: Outbox,
+    flow: Mutex<Flow>,
+    /// Held by whoever sends.
+    cursor: tokio::sync::Mutex<Cursor>,
+    wake: Notify,
+}
+
+/// What the device gets next.
+#[derive(Debug)]
+struct Cursor {
+    phase: Phase,
+    /// The size of the terminal that the device knows, by its number.
+    generation: u64,
+    /// Whether something waits in the connection's buffer.
+    buffered: bool,
+}
+
+#[derive(Debug)]
+pub(super) enum Phase {
+    /// The output from this offset on.
+    Stream(u64),
+    /// A snapshot is due, with that many lines of history.
+    Due(usize),
+    /// A snapshot is on its way.
+    Snapshot(Snapshot),
+}
+
+#[derive(Debug)]
+pub(super) struct Snapshot {
+    /// What is ready to be sent, from `at` on.
+    ready: Vec<u8>,
+    at: usize,
+    /// The bytes of this snapshot that were sent.
+    sent: u64,
+    /// The next line of history; none once the screen is in `ready`.
+    next_line: Option<u64>,
+    /// The offset that output goes on with.
+    offset: u64,
+    began: Instant,
+    _turn: OwnedSemaphorePermit,
+}
+
+/// What a step has come to.
+enum Step {
+    Sent,
+    /// So much output that a crowd of viewers takes its time.
+    SentMuch,
+    /// Nothing can be sent now.
+    Idle,
+    /// The session has ended, and the device knows all of it.
+    Over,
+}
+
+impl Viewer {
+    pub(super) fn new(
+        session: Arc<Session>,
+        attaching: Attaching,
+        phase: Phase,
+        generation: u64,
+    ) -> Self {
+        let Attaching { outbox, device, typing, .. } = attaching;
+        Viewer {
+            device,
+            turn: typing.map(|(turn, _)| turn),
+            reported: AtomicU64::new(typing.map_or(0, |(_, input)| input)),
+            session,
+            outbox,
+            flow: Mutex::new(Flow::new()),
+            cursor: tokio::sync::Mutex::new(Cursor { phase, generation, buffered: false }),
+            wake: Notify::new(),
+        }
+    }
+
+    pub(crate) fn session(&self) -> &Arc<Session> {
+        &self.session
+    }
+
+    /// Hears that the device has dealt with so much.
+    ///
+    /// # Errors
+    /// [`Violation`]: so much was never sent.
+    pub(crate) fn acknowledge(&self, offset: u64) -> Result<(), Violation> {
+        self.flow().acknowledge(offset, Instant::now())?;
+        self.wake.notify_one();
+        Ok(())
+    }
+
+    /// There is news: output, another size, the end, written input.
+    pub(crate) fn wake(&self) {
+        self.wake.notify_one();
+    }
+
+    /// Sends until the session has ended, which it says last, or the connection has.
+    pub(crate) async fn run(&self) -> io::Result<()> {
+        let mut due = None;
+        loop {
+            let mut cursor = self.cursor.lock().await;
+            if std::mem::take(&mut cursor.buffered) {
+                self.outbox.flush().await?;
+            }
+            let step = self.step(&mut cursor).await?;
+            drop(cursor);
+            match step {
+                Step::Sent => continue,
+                Step::SentMuch => {
+                    let rest = self.session.rest();
+                    if !rest.is_zero() {
+                        tokio::time::sleep(rest).await;
+                    }
+                    continue;
+                }
+                Step::Over => return self.say_end().await,
+                Step::Idle => {}
+            }
+            let unreported = self.unreported();
+            if unreported == 0 {
+                due = None;
+                self.wake.notified().await;
+            } else {
+                let due_at = *due.get_or_insert_with(|| Instant::now() + REPORT_AFTER);
+                let woken = tokio::time::timeout_at(due_at, self.wake.notified()).await;
+                if woken.is_err() || self.unreported() >= REPORT_BYTES {
+                    due = None;
+                    self.report().await?;
+                }
+            }
+        }
+    }
+
+    /// Sends output that has just come, from the task that read it, if that can be done at once.
+    /// Else the viewer's own task does it.
+    pub(super) fn nudge(&self, offset: u64, bytes: &[u8]) {
+        if !self.send_at_once(offset, bytes) {
+            self.wake.notify_one();
+        }
+    }
+
+    /// Whether all of it has left.
+    fn send_at_once(&self, offset: u64, bytes: &[u8]) -> bool {
+        let Ok(mut cursor) = self.cursor.try_lock() else { return false };
+        let caught_up = matches!(cursor.phase, Phase::Stream(at) if at == offset);
+        let mut flow = self.flow();
+        if !caught_up || cursor.generation != self.session.generation() || flow.room() < bytes.len()
+        {
+            return false;
+        }
+        let output = FromDaemon::Output(Chunk { session: self.session.id(), offset, bytes });
+        let sent = self.outbox.try_send(&output, || self.news());
+        if sent != Sent::Nothing {
+            cursor.phase = Phase::Stream(offset + bytes.len() as u64);
+            flow.sent(bytes.len(), Instant::now());
+        }
+        cursor.buffered |= sent == Sent::Buffered;
+        sent == Sent::All
+    }
+
+    /// Behind the last output: the session has ended.
+    async fn say_end(&self) -> io::Result<()> {
+        self.report().await?;
+        let Some(Ended { status, .. }) = self.session.ended() else { return Ok(()) };
+        let ended = Event::SessionEnded { session: self.session.id(), status };
+        self.outbox.send(&FromDaemon::Event(ended)).await
+    }
+
+    async fn step(&self, cursor: &mut Cursor) -> io::Result<Step> {
+        let generation = self.session.generation();
+        if cursor.generation != generation {
+            cursor.generation = generation;
+            cursor.phase = Phase::Due(match &cursor.phase {
+                // The history that is still to come stays due.
+                Phase::Due(lines) => *lines,
+                _ => 0,
+            });
+        }
+        if self.flow().room() == 0 {
+            return Ok(Step::Idle);
+        }
+        match &mut cursor.phase {
+            Phase::Stream(offset) => {
+                let offset = *offset;
+                self.stream(cursor, offset).await
+            }
+            Phase::Due(lines) => {
+                let lines = *lines;
+                let turn = self.outbox.snapshot_turn().await?;
+                cursor.phase = Phase::Snapshot(self.begin(lines, turn).await?);
+                Ok(Step::Sent)
+            }
+            Phase::Snapshot(snapshot) => {
+                if let Some(offset) = self.go_on(snapshot).await? {
+                    cursor.phase = Phase::Stream(offset);
+                }
+                Ok(Step::Sent)
+            }
+        }
+    }
+
+    async fn stream(&self, cursor: &mut Cursor, offset: u64) -> io::Result<Step> {
+        let room = self.flow().room().min(MAX_CHUNK);
+        let (end, bytes) = {
+            let log = self.session.log();
+            // A size is changed under this lock: what is read here belongs to the one known.
+            if self.session.generation() != cursor.generation {
+                return Ok(Step::Sent);
+            }
+            (log.range().end, log.read(offset, room))
+        };
+        let lag = end.saturating_sub(offset);
+        let too_far = self.flow().is_too_far_behind(lag, Instant::now());
+        let Some(bytes) = bytes.filter(|_| !too_far) else {
+            cursor.phase = Phase::Due(0);
+            return Ok(Step::Sent);
+        };
+        if bytes.is_empty() {
+            return Ok(if self.session.is_over(offset) { Step::Over } else { Step::Idle });
+        }
+        let output =
+            FromDaemon::Output(Chunk { session: self.session.id(), offset, bytes: &bytes });
+        // Counted first: the device may acknowledge before this task goes on.
+        self.flow().sent(bytes.len(), Instant::now());
+        self.outbox.send_more(Some(&output), || self.news()).await?;
+        cursor.phase = Phase::Stream(offset + bytes.len() as u64);
+        Ok(if bytes.len() > MUCH { Step::SentMuch } else { Step::Sent })
+    }
+
+    async fn begin(&self, lines: usize, turn: OwnedSemaphorePermit) -> io::Result<Snapshot> {
+        self.flow().start_anew();
+        let mut ready = Vec::new();
+        let (size, size_by) = self.session.size();
+        let first = self.session.with_screen(|screen, _| {
+            screen.write_prologue(&mut ready);
+            let kept = screen.history();
+            kept.start.max(kept.end.saturating_sub(lines as u64))
+        });
+        let event =
+            Event::Snapshot { session: self.session.id(), size, size_by, history: lines > 0 };
+        self.outbox.send(&FromDaemon::Event(event)).await?;
+        let (next_line, began) = (Some(first), Instant::now());
+        Ok(Snapshot { ready, at: 0, sent: 0, next_line, offset: 0, began, _turn: turn })
+    }
+
+    /// Sends the next piece of a snapshot; the offset that output goes on with, behind the last.
+    async fn go_on(&self, snapshot: &mut Snapshot) -> io::Result<Option<u64>> {
+        if snapshot.at == snapshot.ready.len() {
+            let Some(line) = snapshot.next_line else {
+                let (session, offset) = (self.session.id(), snapshot.offset);
+                let end = Event::SnapshotEnd { session, offset };
+                self.outbox.send(&FromDaemon::Event(end)).await?;
+                return Ok(Some(offset));
+            };
+            snapshot.ready.clear();
+            snapshot.at = 0;
+            let in_time = snapshot.began.elapsed() < HISTORY_TIME;
+            self.session.with_screen(|screen, offset| {
+                if in_time && line < screen.history().end {
+                    let next = screen.write_history(line, HISTORY_PIECE, &mut snapshot.ready);
+                    snapshot.next_line = Some(next);
+                } else {
+                    screen.write_screen(&mut snapshot.ready);
+                    snapshot.next_line = None;
+                    snapshot.offset = offset;
+                }
+            });
+            return Ok(None);
+        }
+        let room = self.flow().room().min(MAX_CHUNK).min(snapshot.ready.len() - snapshot.at);
+        let bytes = &snapshot.ready[snapshot.at..snapshot.at + room];
+        let chunk = Chunk { session: self.session.id(), offset: snapshot.sent, bytes };
+        self.flow().sent(room, Instant::now());
+        self.outbox.send(&FromDaemon::Snapshot(chunk)).await?;
+        snapshot.at += room;
+        snapshot.sent += room as u64;
+        Ok(None)
+    }
+
+    fn input_written(&self) -> Option<u64> {
+        self.session.keyboards().written(self.turn?)
+    }
+
+    /// Input that was written and not reported, in bytes.
+    pub(crate) fn unreported(&self) -> u64 {
+        let written = self.input_written().unwrap_or(0);
+        written.saturating_sub(self.reported.load(Ordering::Acquire))
+    }
+
+    /// The report of written input that was not reported. It must be sent, and nothing of the
+    /// kind before it: the device takes no step back.
+    fn news(&self) -> Option<FromDaemon<'static>> {
+        let written = self.input_written()?;
+        let news = written > self.reported.fetch_max(written, Ordering::AcqRel);
+        news.then(|| self.written(written))
+    }
+
+    /// Reports input that was written.
+    pub(crate) async fn report(&self) -> io::Result<()> {
+        self.outbox.send_more(None, || self.news()).await
+    }
+
+    fn written(&self, offset: u64) -> FromDaemon<'static> {
+        let session: SessionId = self.session.id();
+        FromDaemon::InputWritten(Progress { session, offset })
+    }
+
+    fn flow(&self) -> MutexGuard<'_, Flow> {
+        self.flow.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+#[path = "viewer_tests.rs"]
+mod tests;

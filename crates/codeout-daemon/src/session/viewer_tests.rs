@@ -1,0 +1,119 @@
+use codeout_screen::HistoryLimits;
+use tokio::io::AsyncReadExt;
+use tokio::net::UnixStream;
+use tokio::sync::mpsc;
+
+use super::*;
+use crate::local_link::FrameWriter;
+use crate::session::{Keeping, Launch, Origin, Pty, spawn};
+
+/// How long anything may take before a test fails.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+fn session() -> Arc<Session> {
+    let size = codeout_protocol::message::TerminalSize { columns: 80, rows: 24 };
+    let launch = Launch {
+        program: "/bin/cat".into(),
+        arguments: Vec::new(),
+        directory: "/".into(),
+        environment: Vec::new(),
+        session: 1,
+        size,
+    };
+    let (descriptor, leader) = spawn(&launch).unwrap();
+    let history = HistoryLimits { lines: 100, bytes: 1 << 20 };
+    let keeping = Keeping { history, output: 1 << 20, quiet_after: None };
+    let origin =
+        Origin { id: 1, program: "cat".to_owned(), directory: "/".to_owned(), opened_at: 1 };
+    let (reports, _) = mpsc::unbounded_channel();
+    let name = codeout_protocol::name::Name::clean("cat").unwrap();
+    let pty = Pty::new(descriptor).unwrap();
+    Arc::new(Session::new(origin, keeping, reports, pty, leader, name, size, "desk"))
+}
+
+async fn frame(stream: &mut UnixStream) -> Vec<u8> {
+    let reading = async {
+        let length = stream.read_u32().await.unwrap();
+        let mut plaintext = vec![0; length as usize];
+        stream.read_exact(&mut plaintext).await.unwrap();
+        plaintext
+    };
+    tokio::time::timeout(PATIENCE, reading).await.expect("nothing comes")
+}
+
+#[tokio::test]
+async fn what_comes_before_a_viewer_is_added_reaches_it() {
+    let session = session();
+    let (device, daemon) = UnixStream::pair().unwrap();
+    let (mut device, (_reading, writing)) = (device, daemon.into_split());
+    let (viewer, _) = session.attach(Attaching {
+        outbox: Outbox::local(FrameWriter::new(writing)),
+        device: "laptop".to_owned(),
+        typing: None,
+        after: None,
+        history: 0,
+    });
+    let running = Arc::clone(&viewer);
+    let task = tokio::spawn(async move { running.run().await });
+    while !String::from_utf8_lossy(&frame(&mut device).await).contains("snapshot_end") {}
+    // It has looked, and waits to be told.
+    for _ in 0..10 {
+        tokio::task::yield_now().await;
+    }
+    session.publish(b"hello", 1);
+    session.add(&viewer);
+    assert!(frame(&mut device).await.ends_with(b"hello"));
+    task.abort();
+    session.end().await;
+}
+
+#[tokio::test]
+async fn a_connection_has_one_snapshot_on_its_way() {
+    let (device, daemon) = UnixStream::pair().unwrap();
+    let (mut device, (_reading, writing)) = (device, daemon.into_split());
+    let outbox = Outbox::local(FrameWriter::new(writing));
+    // More than may be on its way unacknowledged.
+    let cell = |at: usize| {
+        let (red, blue) = (100 + at % 100, 100 + at / 100);
+        format!("\x1b[38;2;{red};{blue};200;48;2;{blue};{red};201mx")
+    };
+    let screen: String = (0..80 * 24).map(cell).collect();
+    let viewers = [session(), session()].map(|session| {
+        session.publish(screen.as_bytes(), 1);
+        let viewer = session.attach(Attaching {
+            outbox: outbox.clone(),
+            device: "laptop".to_owned(),
+            typing: None,
+            after: None,
+            history: 0,
+        });
+        viewer.0
+    });
+    let mut tasks = Vec::new();
+    for viewer in &viewers {
+        viewer.session().add(viewer);
+        let running = Arc::clone(viewer);
+        tasks.push(tokio::spawn(async move { running.run().await }));
+    }
+    let (mut begun, mut ended, mut sent) = (0, 0, 0);
+    while ended < 2 {
+        match FromDaemon::read(&frame(&mut device).await).unwrap() {
+            FromDaemon::Event(Event::Snapshot { .. }) => {
+                begun += 1;
+                assert_eq!((begun, ended), (ended + 1, ended));
+            }
+            FromDaemon::Snapshot(chunk) => {
+                sent += chunk.bytes.len() as u64;
+                assert_eq!(begun, ended + 1);
+                // The window of one is full, and the other one keeps still.
+                viewers[ended].acknowledge(sent).unwrap();
+            }
+            FromDaemon::Event(Event::SnapshotEnd { .. }) => (ended, sent) = (ended + 1, 0),
+            other => panic!("{other:?}"),
+        }
+    }
+    tasks.iter().for_each(tokio::task::JoinHandle::abort);
+    for viewer in viewers {
+        viewer.session().end().await;
+    }
+}

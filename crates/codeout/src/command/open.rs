@@ -1,0 +1,200 @@
+//! `codeout open`: a session of its own for a program.
+
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use codeout_protocol::message::{Answer, Open, Request, TerminalSize};
+
+use crate::cli::OpenArgs;
+use crate::command::attach::{self, Look, own_size};
+use crate::command::device_words;
+use crate::command::target::Target;
+use crate::failure::{Code, Failure};
+use crate::home::{Home, user_directory};
+use crate::ui;
+
+/// Where there is no terminal.
+const DEFAULT_SIZE: TerminalSize = TerminalSize { columns: 80, rows: 24 };
+
+pub(crate) async fn run(args: OpenArgs, home: &Home) -> Result<ExitCode, Failure> {
+    let look = Look::new(&args.window, home)?;
+    let target = Target::find(home, args.on.as_deref(), false).await?;
+    let here = std::env::current_dir().ok();
+    let place = Place { here: here.filter(|_| target.is_local()), home: user_directory() };
+    let Wanted { program, arguments, directory } = wanted(&args, &place)?;
+    let TerminalSize { columns, rows } = own_size().unwrap_or(DEFAULT_SIZE);
+    let open = Open {
+        columns,
+        rows,
+        program,
+        arguments,
+        directory: Some(directory),
+        name: args.name.clone(),
+    };
+    let Answer::Opened { opened } = target.ask(Request::Open(open)).await? else {
+        return Err(device_words::odd_answer());
+    };
+    let is_terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
+    if is_terminal && !args.detached && !args.json {
+        return attach::show(target, opened, &look).await;
+    }
+    if args.json {
+        ui::say_json(&opened);
+    } else {
+        ui::say(&opened.name);
+    }
+    target.connection.close().await;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What is to run, and where.
+#[derive(Debug, PartialEq, Eq)]
+struct Wanted {
+    program: Option<String>,
+    arguments: Vec<String>,
+    directory: String,
+}
+
+/// Where this command was typed.
+struct Place {
+    /// The current directory, if the daemon is on this machine.
+    here: Option<PathBuf>,
+    /// This user's home directory.
+    home: Option<PathBuf>,
+}
+
+fn wanted(args: &OpenArgs, place: &Place) -> Result<Wanted, Failure> {
+    let (mut program, mut directory) = (args.program.clone(), args.directory.clone());
+    let mut command = args.command.iter().cloned();
+    if let Some(first) = command.next() {
+        if directory.is_some() {
+            let text = "a program is named, and a command too";
+            return Err(Failure::new(Code::Usage, text)
+                .hint("put the arguments behind it: codeout open DIRECTORY -- COMMAND..."));
+        }
+        directory = program.replace(first);
+    } else if directory.is_none()
+        && let Some(one) = program.take_if(|one| place.is_directory(one))
+    {
+        directory = Some(one);
+    }
+    let directory = match directory {
+        Some(directory) => place.sent(&directory),
+        None => place.default_directory(),
+    };
+    Ok(Wanted { program, arguments: command.collect(), directory })
+}
+
+impl Place {
+    /// Whether the one word that was typed is a directory, and not a program.
+    fn is_directory(&self, word: &str) -> bool {
+        if word == "~" || word.starts_with("~/") || matches!(word, "." | "..") {
+            return true;
+        }
+        match &self.here {
+            Some(here) => word.contains('/') && here.join(word).is_dir(),
+            None => word.ends_with('/'),
+        }
+    }
+
+    /// A directory as the daemon is told it. What this machine's shell has made of `~/projects` is
+    /// below the home directory of this machine, and means the one of the other.
+    fn sent(&self, directory: &str) -> String {
+        match &self.here {
+            Some(_) if directory == "~" || directory.starts_with("~/") => directory.to_owned(),
+            Some(here) => path_text(tidy(&here.join(directory))),
+            None => {
+                let below = self
+                    .home
+                    .as_ref()
+                    .and_then(|home| Path::new(directory).strip_prefix(home).ok().map(path_text));
+                below.map_or_else(|| directory.to_owned(), |below| format!("~/{below}"))
+            }
+        }
+    }
+
+    /// Where nothing was said: here, or at home there.
+    fn default_directory(&self) -> String {
+        match &self.here {
+            Some(here) => path_text(here),
+            None => "~/".to_owned(),
+        }
+    }
+}
+
+/// The path without `.` in it.
+fn tidy(path: &Path) -> PathBuf {
+    path.components().collect()
+}
+
+fn path_text(path: impl AsRef<Path>) -> String {
+    path.as_ref().to_string_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::{Cli, Command};
+    use clap::Parser;
+
+    fn opens(words: &[&str], here: Option<&Path>) -> Result<Wanted, Failure> {
+        let typed = ["codeout", "open"].iter().chain(words);
+        let Some(Command::Open(args)) = Cli::parse_from(typed).command else { panic!() };
+        let place = Place { here: here.map(Path::to_owned), home: Some("/my/own".into()) };
+        wanted(&args, &place)
+    }
+
+    fn told(words: &[&str], here: Option<&Path>) -> (String, String) {
+        let Wanted { program, arguments, directory } = opens(words, here).unwrap();
+        let program = program.into_iter().chain(arguments).collect::<Vec<_>>().join(" ");
+        (program, directory)
+    }
+
+    #[test]
+    fn on_this_machine_directories_are_those_of_this_one() {
+        let here = tempfile::tempdir().unwrap();
+        let at = here.path().to_str().unwrap();
+        std::fs::create_dir(here.path().join("api")).unwrap();
+        let below = format!("{at}/api");
+        for (words, program, directory) in [
+            (&["claude", "/tmp"][..], "claude", "/tmp"),
+            (&["claude", "api"], "claude", &below),
+            (&["claude", "./api/"], "claude", &below),
+            (&["claude", "~/api"], "claude", "~/api"),
+            (&["claude"], "claude", at),
+            (&[], "", at),
+            (&["."], "", at),
+            (&["./api"], "", &below),
+            (&["api"], "api", at),
+            (&["~"], "", "~"),
+            (&["--", "make", "-k", "watch"], "make -k watch", at),
+            (&["./api", "--", "make", "--", "x"], "make -- x", &below),
+        ] {
+            let expected = (program.to_owned(), directory.to_owned());
+            assert_eq!(told(words, Some(here.path())), expected, "{words:?}");
+        }
+    }
+
+    #[test]
+    fn on_another_machine_they_are_sent_as_typed() {
+        for (words, program, directory) in [
+            (&["claude", "~/api"][..], "claude", "~/api"),
+            (&["claude", "/my/own/api"], "claude", "~/api"),
+            (&["claude", "/srv/api"], "claude", "/srv/api"),
+            (&["claude", "api"], "claude", "api"),
+            (&["claude"], "claude", "~/"),
+            (&["api/"], "", "api/"),
+            (&[], "", "~/"),
+        ] {
+            let expected = (program.to_owned(), directory.to_owned());
+            assert_eq!(told(words, None), expected, "{words:?}");
+        }
+    }
+
+    #[test]
+    fn a_program_beside_a_command_is_one_too_many() {
+        let failure = opens(&["claude", "~/api", "--", "make"], None).unwrap_err();
+        assert_eq!(failure.code, Code::Usage);
+    }
+}

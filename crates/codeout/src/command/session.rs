@@ -1,0 +1,230 @@
+//! `codeout end`, `rename`, `dismiss` and `programs`, and how a session is named.
+
+use std::time::Duration;
+
+use codeout_protocol::message::{Answer, Event, ExitStatus, Request, SessionEntry, SessionId};
+
+use crate::cli::{ProgramsArgs, RenameArgs, SessionArgs};
+use crate::command::device_words;
+use crate::command::target::Target;
+use crate::failure::{Code, Failure};
+use crate::home::Home;
+use crate::ui;
+
+/// How long a session that is told to end may take: five seconds until it is killed, and a little.
+const END_TIME: Duration = Duration::from_secs(7);
+
+/// `codeout end SESSION`: tells a session to end, and waits until it has.
+pub(crate) async fn end(args: SessionArgs, home: &Home) -> Result<(), Failure> {
+    let target = Target::find(home, args.on.as_deref(), false).await?;
+    let entry = select(&target.sessions().await?, &args.session)?;
+    if entry.ended.is_some() {
+        return Err(has_ended(&entry));
+    }
+    target.ask(Request::End { session: entry.session }).await?;
+    let ended = tokio::time::timeout(END_TIME, ending(&target, entry.session)).await;
+    target.connection.close().await;
+    match ended {
+        Ok(status) => {
+            ui::say(format!("{} has ended {}", entry.name, ui::ending(status?)));
+            Ok(())
+        }
+        Err(_) => Err(Failure::new(Code::Other, format!("{} has not ended yet", entry.name))
+            .hint("something keeps its program from ending: try again in a while")),
+    }
+}
+
+/// Waits until a session has ended. Says how.
+async fn ending(target: &Target, session: SessionId) -> Result<ExitStatus, Failure> {
+    loop {
+        // It may have ended before this connection heard of it, and events may have been missed.
+        let listed = target.sessions().await?;
+        match listed.into_iter().find(|entry| entry.session == session) {
+            Some(entry) => {
+                if let Some(ended) = entry.ended {
+                    return Ok(ended.status);
+                }
+            }
+            None => return Err(gone()),
+        }
+        loop {
+            match target.connection.next_event().await {
+                Some(Event::SessionEnded { session: ended, status }) if ended == session => {
+                    return Ok(status);
+                }
+                Some(Event::SessionDismissed { session: ended }) if ended == session => break,
+                Some(Event::SessionChanged { session: entry }) if entry.session == session => {
+                    if let Some(ended) = entry.ended {
+                        return Ok(ended.status);
+                    }
+                }
+                Some(_) => {}
+                None => {
+                    let closed = target.connection.closed().await;
+                    return Err(device_words::closed(closed, target.daemon.name()));
+                }
+            }
+        }
+    }
+}
+
+fn gone() -> Failure {
+    Failure::new(Code::NoSession, "the session has ended, and somebody has dismissed it")
+}
+
+/// `codeout rename SESSION NAME`
+pub(crate) async fn rename(args: RenameArgs, home: &Home) -> Result<(), Failure> {
+    let target = Target::find(home, args.on.as_deref(), false).await?;
+    let entry = select(&target.sessions().await?, &args.session)?;
+    let request = Request::RenameSession { session: entry.session, name: args.name };
+    let Answer::Renamed { name } = target.ask(request).await? else {
+        return Err(device_words::odd_answer());
+    };
+    ui::say(format!("renamed. {} is now called {name}.", entry.name));
+    target.connection.close().await;
+    Ok(())
+}
+
+/// `codeout dismiss SESSION`
+pub(crate) async fn dismiss(args: SessionArgs, home: &Home) -> Result<(), Failure> {
+    let target = Target::find(home, args.on.as_deref(), false).await?;
+    let entry = select(&target.sessions().await?, &args.session)?;
+    if entry.ended.is_none() {
+        let name = ui::quoted(&entry.name);
+        let text = format!("{} runs: only a session that has ended can be dismissed", entry.name);
+        return Err(Failure::new(Code::Other, text).hint(format!("`codeout end {name}` ends it")));
+    }
+    target.ask(Request::Dismiss { session: entry.session }).await?;
+    ui::say(format!("dismissed. {} is off the list.", entry.name));
+    target.connection.close().await;
+    Ok(())
+}
+
+/// `codeout programs`
+pub(crate) async fn programs(args: ProgramsArgs, home: &Home) -> Result<(), Failure> {
+    let target = Target::find(home, args.on.as_deref(), false).await?;
+    let Answer::Programs { programs } = target.ask(Request::Programs).await? else {
+        return Err(device_words::odd_answer());
+    };
+    if args.json {
+        ui::say_json(&programs);
+    } else {
+        let rows = programs.iter().map(|known| vec![known.name.clone(), known.command.clone()]);
+        for line in ui::table(&rows.collect::<Vec<_>>()) {
+            ui::say(line);
+        }
+    }
+    target.connection.close().await;
+    Ok(())
+}
+
+/// The session to attach to: the one that is named, else the only one that runs.
+pub(crate) async fn to_attach(
+    target: &Target,
+    wanted: Option<&str>,
+) -> Result<SessionEntry, Failure> {
+    let sessions = target.sessions().await?;
+    let Some(wanted) = wanted else { return only_running(sessions) };
+    let entry = select(&sessions, wanted)?;
+    if entry.ended.is_some() {
+        return Err(has_ended(&entry));
+    }
+    Ok(entry)
+}
+
+fn only_running(mut sessions: Vec<SessionEntry>) -> Result<SessionEntry, Failure> {
+    sessions.retain(|entry| entry.ended.is_none());
+    if sessions.len() > 1 {
+        let first = ui::quoted(&sessions[0].name);
+        let text = format!("several sessions run: {}", names(&sessions));
+        return Err(
+            Failure::new(Code::NoSession, text).hint(format!("name one: `codeout attach {first}`"))
+        );
+    }
+    sessions.pop().ok_or_else(|| {
+        Failure::new(Code::NoSession, "no session runs").hint("`codeout open` opens one")
+    })
+}
+
+fn has_ended(entry: &SessionEntry) -> Failure {
+    let how = entry.ended.map_or_else(String::new, |ended| ui::ending(ended.status));
+    let text = format!("{} has ended {how}", entry.name);
+    Failure::new(Code::NoSession, text)
+        .hint(format!("`codeout dismiss {}` takes it off the list", ui::quoted(&entry.name)))
+}
+
+/// The session with this name, or else this number.
+fn select(sessions: &[SessionEntry], wanted: &str) -> Result<SessionEntry, Failure> {
+    let by_name = sessions.iter().find(|entry| entry.name == wanted);
+    let like = || {
+        let wanted = wanted.to_lowercase();
+        let mut alike = sessions.iter().filter(|entry| entry.name.to_lowercase() == wanted);
+        alike.next().filter(|_| alike.next().is_none())
+    };
+    let number = wanted.parse::<SessionId>().ok();
+    let by_number = || sessions.iter().find(|entry| Some(entry.session) == number);
+    by_name.or_else(like).or_else(by_number).cloned().ok_or_else(|| {
+        let text = format!("no session is called {}", ui::clean(wanted));
+        let hint = match sessions {
+            [] => "there is none: `codeout open` opens one".to_owned(),
+            sessions => format!("sessions: {}", names(sessions)),
+        };
+        Failure::new(Code::NoSession, text).hint(hint)
+    })
+}
+
+/// Their names, as many as a line holds.
+fn names(sessions: &[SessionEntry]) -> String {
+    const MOST: usize = 12;
+    let mut names: Vec<_> = sessions.iter().take(MOST).map(|entry| entry.name.clone()).collect();
+    if sessions.len() > MOST {
+        names.push(format!("and {} more", sessions.len() - MOST));
+    }
+    names.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session_lines::tests::entry;
+    use codeout_protocol::message::Ended;
+
+    fn sessions() -> Vec<SessionEntry> {
+        let entries = ["api", "Web", "7", "web"].into_iter().zip(7..);
+        entries.map(|(name, session)| SessionEntry { session, ..entry(name) }).collect()
+    }
+
+    #[test]
+    fn a_session_is_meant_by_its_name_and_else_by_its_number() {
+        let all = sessions();
+        let selected = |wanted: &str| select(&all, wanted).map(|entry| entry.session);
+        for (wanted, session) in [("api", 7), ("API", 7), ("Web", 8), ("web", 10), ("7", 9)] {
+            assert_eq!(selected(wanted), Ok(session), "{wanted}");
+        }
+        assert_eq!(selected("8"), Ok(8));
+        let failure = selected("WEB").unwrap_err();
+        assert_eq!(failure.error, "no session is called WEB");
+        assert_eq!(failure.hint.unwrap(), "sessions: api, Web, 7, web");
+        assert!(select(&[], "x\x1b[2J").unwrap_err().error.ends_with("called x[2J"));
+    }
+
+    #[test]
+    fn without_a_name_the_only_one_that_runs_is_meant() {
+        let mut all = sessions();
+        assert_eq!(
+            only_running(all.clone()).unwrap_err().error,
+            "several sessions run: api, Web, 7, web"
+        );
+        for entry in &mut all[1..] {
+            entry.ended = Some(Ended { at: 1, status: ExitStatus::Exit(0) });
+        }
+        assert_eq!(only_running(all).unwrap().name, "api");
+        assert_eq!(only_running(vec![]).unwrap_err().code, Code::NoSession);
+    }
+
+    #[test]
+    fn a_long_list_is_cut() {
+        let many: Vec<_> = (0..20).map(|number| entry(&format!("s{number}"))).collect();
+        assert!(names(&many).ends_with("s11, and 8 more"));
+    }
+}

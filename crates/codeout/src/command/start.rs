@@ -1,0 +1,154 @@
+//! `codeout start`: the daemon, detached from the terminal that starts it.
+
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use codeout_daemon::control::{Client, Status};
+
+use crate::cli::DaemonArgs;
+use crate::command::run::{head_address, lost_sessions};
+use crate::failure::{Code, Failure};
+use crate::home::Home;
+use crate::log_file::LogFile;
+use crate::settings_file::Settings;
+use crate::ui::{self, BOLD};
+
+/// How long a daemon may take until it answers.
+const PATIENCE: Duration = Duration::from_secs(15);
+/// How often is looked whether it does.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+pub(crate) async fn run(args: DaemonArgs, home: &Home) -> Result<(), Failure> {
+    let settings = Settings::read_named(args.config.as_deref(), home)?;
+    if args.confirm.or(settings.daemon.confirm) == Some(true) {
+        let text = "a daemon that confirms devices asks in its terminal, and this one has none";
+        return Err(Failure::new(Code::Usage, text)
+            .hint("start it with `codeout` in a terminal, or without confirming"));
+    }
+    if Client::connect(&home.daemon()).await.is_some() {
+        return Err(Failure::new(Code::Taken, "codeout is already running")
+            .hint("`codeout status` tells how it is, `codeout restart` starts it anew"));
+    }
+    let file = LogFile::new(home);
+    let cannot = |error: std::io::Error| {
+        Failure::new(Code::BrokenFile, format!("the log file cannot be used: {error}"))
+            .hint("set CODEOUT_HOME to a directory that only you can use")
+    };
+    let log = file.open().map_err(cannot)?;
+    let begin = log.metadata().map_err(cannot)?.len();
+    let mut command = Command::new(std::env::current_exe()?);
+    command.args(arguments(&args, home)).stdin(Stdio::null());
+    command.stdout(log.try_clone().map_err(cannot)?).stderr(log);
+    let mut child = command.spawn()?;
+    let Status { port, lost, .. } = answer(&mut child, home, &file, begin).await?;
+    let bind = args.bind.or(settings.daemon.bind);
+    ui::say(format!("codeout runs: {BOLD}{}{BOLD:#}", head_address(bind, port)));
+    if let Some(line) = lost_sessions(&lost) {
+        ui::note(line);
+    }
+    ui::note("  `codeout pair` pairs a device, `codeout open` opens a session");
+    Ok(())
+}
+
+/// The same daemon's arguments, for the process that it becomes.
+fn arguments(args: &DaemonArgs, home: &Home) -> Vec<std::ffi::OsString> {
+    let DaemonArgs { port, bind, advertise, name, confirm, config } = args;
+    let mut all = vec!["detached".into()];
+    // The usual one is found again, and the settings in their own place with it.
+    if let Some(named) = home.named() {
+        all.extend(["--home".into(), named.into()]);
+    }
+    let texts = [
+        ("--port", port.map(|port| port.to_string())),
+        ("--bind", bind.map(|bind| bind.to_string())),
+        ("--advertise", advertise.clone()),
+        ("--name", name.as_ref().map(ToString::to_string)),
+    ];
+    for (option, value) in texts {
+        all.extend(value.map(|value| format!("{option}={value}").into()));
+    }
+    if *confirm == Some(false) {
+        all.push("--confirm=false".into());
+    }
+    if let Some(config) = config {
+        // It is read anew behind a restart.
+        let config = std::path::absolute(config).unwrap_or_else(|_| config.clone());
+        all.extend(["--config".into(), config.into()]);
+    }
+    all
+}
+
+/// Waits until the daemon answers. Returns how it is.
+async fn answer(
+    child: &mut Child,
+    home: &Home,
+    file: &LogFile,
+    begin: u64,
+) -> Result<Status, Failure> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(client) = Client::connect(&home.daemon()).await
+            && let Ok(status) = client.status().await
+            && status.pid == child.id()
+        {
+            return Ok(status);
+        }
+        if let Some(status) = child.try_wait()? {
+            let code = status.code().and_then(|code| u8::try_from(code).ok());
+            return Err(failed(&file.since(begin), code.and_then(Code::of)));
+        }
+        if Instant::now() > deadline {
+            return Err(Failure::new(Code::Unreachable, "the daemon does not answer")
+                .hint(format!("look into its log, {}", file.path().display())));
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+/// What the daemon said before it ended.
+fn failed(said: &str, code: Option<Code>) -> Failure {
+    let mut lines = said.lines().skip_while(|line| !line.starts_with("codeout: "));
+    let error = lines.next().and_then(|line| line.strip_prefix("codeout: "));
+    let hints: Vec<_> = lines.map_while(|line| line.strip_prefix("  ")).collect();
+    // What it would have typed in a terminal is not what was typed here.
+    let hint = hints.join("\n").replace("codeout --port", "codeout start --port");
+    Failure {
+        error: error.unwrap_or("the daemon ended at once, without a word").to_owned(),
+        hint: (!hint.is_empty()).then_some(hint),
+        code: code.unwrap_or(Code::Other),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::{Cli, Command};
+    use clap::Parser;
+
+    #[test]
+    fn the_daemon_is_started_with_what_start_was_told() {
+        let typed = ["codeout", "start", "--port", "0", "--bind", "::1", "--name", "my desk"];
+        let more = ["--advertise", "http://x:1", "--confirm=false", "--config", "/c.toml"];
+        let Some(Command::Start(args)) = Cli::parse_from(typed.iter().chain(&more)).command else {
+            panic!()
+        };
+        let home = Home::find(Some("/home".into())).unwrap();
+        let passed = ["codeout".into()].into_iter().chain(arguments(&args, &home));
+        let parsed = Cli::parse_from(passed);
+        assert_eq!(parsed.home, Some("/home".into()));
+        let Some(Command::Detached(again)) = parsed.command else { panic!() };
+        assert_eq!(format!("{args:?}"), format!("{again:?}"));
+        let usual = Home::find(None).unwrap();
+        assert!(!arguments(&args, &usual).contains(&"--home".into()));
+    }
+
+    #[test]
+    fn a_failure_is_the_daemons_own() {
+        let said = "a word before\ncodeout: port 8400 is taken\n  stop it\n  or choose\nmore\n";
+        let failure = failed(said, Code::of(16));
+        assert_eq!(failure.error, "port 8400 is taken");
+        assert_eq!(failure.hint.unwrap(), "stop it\nor choose");
+        assert_eq!(failure.code, Code::Taken);
+        assert_eq!(failed("", None).code, Code::Other);
+    }
+}
