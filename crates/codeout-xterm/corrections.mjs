@@ -13,6 +13,7 @@ export function correct(Terminal) {
   showOnReset(Object.getPrototypeOf(inner._inputHandler));
   eraseNextWrap(Object.getPrototypeOf(inner._inputHandler));
   alignWhole(Object.getPrototypeOf(inner._inputHandler));
+  restrictOnSwitch(Object.getPrototypeOf(inner._inputHandler));
   insertBetweenHalves(Object.getPrototypeOf(inner._bufferService.buffer.lines.get(0)));
   terminal.dispose();
 }
@@ -198,4 +199,20 @@ function leavePlaceBehindNothing(inner) {
 export function underlineColour(extended) {
   const white = 0x3ffffff;
   return extended.underlineColor === white ? 0 : extended.underlineColor;
+}
+
+/**
+ * Behind a change of screens in origin mode it leaves the cursor outside of the margins, where no
+ * movement could bring it.
+ */
+function restrictOnSwitch(prototype) {
+  for (const name of ["setModePrivate", "resetModePrivate"]) {
+    const change = prototype[name];
+    prototype[name] = function (...parameters) {
+      const before = this._bufferService.buffer;
+      const result = change.apply(this, parameters);
+      if (this._bufferService.buffer !== before) this._restrictCursor(this._bufferService.cols);
+      return result;
+    };
+  }
 }

@@ -101,3 +101,15 @@ proptest! {
         assert_same(&whole, &attached, "behind the rest")?;
     }
 }
+
+#[test]
+fn the_cursor_stays_in_the_margins_behind_a_change_of_screens() {
+    let whole = terminal(10, 5);
+    let mut screen = Screen::new(10, 5, LIMITS);
+    for part in ["\x1b[4r", "\x1b[?1047h\x1b[?6h", "\x1b[?47l"] {
+        whole.write(part.as_bytes());
+        screen.feed(part.as_bytes());
+    }
+    assert_eq!(screen.cursor(), (0, 3));
+    assert_same(&whole, &attach(&screen), "at once").unwrap();
+}
