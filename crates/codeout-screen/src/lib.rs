@@ -100,19 +100,24 @@ impl Screen {
 
     /// Takes what the program wrote. The bytes may be cut anywhere.
     pub fn feed(&mut self, bytes: &[u8]) {
-        let mut rest = bytes;
-        if self.parser.is_idle()
-            && self.terminal.is_skippable()
-            && let Some((bytes, lines)) =
-                skip::skippable(rest, self.terminal.rows, self.terminal.limits())
-        {
-            self.terminal.skip(lines);
-            rest = &rest[bytes..];
-        }
-        for part in rest.chunks(STRIDE) {
+        let skipped = self.skip(&[bytes]);
+        for part in bytes[skipped..].chunks(STRIDE) {
             self.parser.feed(part, &mut self.terminal);
             self.terminal.sweep();
         }
+    }
+
+    /// Passes over the first of the bytes that the program wrote, which are in `parts`, one behind
+    /// the other: lines that scroll out of the history by what is behind them. Returns how many
+    /// bytes. The screen means something again when the rest was fed.
+    pub fn skip(&mut self, parts: &[&[u8]]) -> usize {
+        if !self.parser.is_idle() || !self.terminal.is_skippable() {
+            return 0;
+        }
+        let (rows, limits) = (self.terminal.rows, self.terminal.limits());
+        let Some((bytes, lines)) = skip::skippable(parts, rows, limits) else { return 0 };
+        self.terminal.skip(lines);
+        bytes
     }
 
     /// Takes another size, brought into bounds as by [`new`](Self::new). Lines of the main screen wrap anew, and come out of the history or go

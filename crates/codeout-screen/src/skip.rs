@@ -7,25 +7,43 @@ use crate::terminal::Terminal;
 /// Lines more than could be kept that stay, so that nothing depends on where rows begin.
 const SLACK: usize = 16;
 
-/// How many of the first bytes need not be looked at, and the line feeds in them. The rest begins
-/// with a carriage return and a line feed, and has enough lines to fill screen and history.
-pub(crate) fn skippable(bytes: &[u8], rows: usize, limits: HistoryLimits) -> Option<(usize, u64)> {
+/// Bytes that are looked at together, which a compiler does many at a time.
+const BLOCK: usize = 64;
+
+/// How many of the first bytes of `parts`, which follow each other, need not be looked at, and the
+/// line feeds in them. The rest begins with a carriage return and a line feed, and has enough lines
+/// to fill screen and history.
+pub(crate) fn skippable(
+    parts: &[&[u8]],
+    rows: usize,
+    limits: HistoryLimits,
+) -> Option<(usize, u64)> {
     let kept = limits.lines.saturating_add(rows).saturating_add(SLACK);
     // Behind the cut there are those that stay; before it, a screen's worth of lines at least.
     let least = kept.saturating_add(rows).saturating_add(SLACK);
-    if bytes.len() < least || line_feeds(bytes) < least {
+    if parts.iter().map(|part| part.len()).sum::<usize>() < least {
         return None;
     }
-    let plain = &bytes[..plain_length(bytes)];
-    let mut left = kept;
-    let mut cut = plain.len();
-    while left > 0 {
-        cut = plain[..cut].iter().rposition(|byte| *byte == b'\n')?;
-        left -= 1;
+    let parts = plain(parts);
+    let feeds: Vec<usize> = parts.iter().map(|part| line_feeds(part)).collect();
+    if feeds.iter().sum::<usize>() < least {
+        return None;
     }
-    let cut = plain[..cut].windows(2).rposition(|pair| pair == b"\r\n")?;
-    let skipped = line_feeds(&plain[..cut]);
-    (skipped > rows).then_some((cut, skipped as u64))
+    let (mut last, mut left) = (parts.len() - 1, kept);
+    while feeds[last] < left {
+        left -= feeds[last];
+        last -= 1;
+    }
+    let mut before = &parts[last][..nth_last_line_feed(parts[last], left)?];
+    loop {
+        if let Some(cut) = before.windows(2).rposition(|pair| pair == b"\r\n") {
+            let length = parts[..last].iter().map(|part| part.len()).sum::<usize>() + cut;
+            let lines = feeds[..last].iter().sum::<usize>() + line_feeds(&before[..cut]);
+            return (lines > rows).then_some((length, lines as u64));
+        }
+        last = last.checked_sub(1)?;
+        before = parts[last];
+    }
 }
 
 /// Counts in bytes, which a compiler does many at a time.
@@ -34,22 +52,57 @@ fn line_feeds(bytes: &[u8]) -> usize {
     bytes.chunks(u8::MAX.into()).map(|some| usize::from(count(some))).sum()
 }
 
-/// How far there is only text, with CR, LF and TAB.
-fn plain_length(bytes: &[u8]) -> usize {
-    let mut before = 0;
-    for (at, byte) in bytes.iter().enumerate() {
-        let is_plain = match byte {
-            b'\r' | b'\n' | b'\t' | 0x20..=0x7e | 0xa0.. => true,
-            // Behind 0xc2 these are controls.
-            0x80..=0x9f => before != 0xc2,
-            _ => false,
-        };
-        if !is_plain {
-            return at;
+/// Where the line feed is that the `count`th is from the end, the last being the first.
+fn nth_last_line_feed(bytes: &[u8], count: usize) -> Option<usize> {
+    let (mut left, mut end) = (count, bytes.len());
+    while end > BLOCK {
+        let feeds = line_feeds(&bytes[end - BLOCK..end]);
+        if feeds >= left {
+            break;
         }
-        before = *byte;
+        left -= feeds;
+        end -= BLOCK;
     }
-    bytes.len()
+    let mut feeds = (0..end).rev().filter(|at| bytes[*at] == b'\n');
+    feeds.nth(left.checked_sub(1)?)
+}
+
+/// As much of the parts as is only text, with CR, LF and TAB.
+fn plain<'a>(parts: &[&'a [u8]]) -> Vec<&'a [u8]> {
+    let (mut plain, mut before) = (Vec::with_capacity(parts.len()), 0);
+    for part in parts {
+        let length = plain_length(part, before);
+        plain.push(&part[..length]);
+        if length < part.len() {
+            break;
+        }
+        before = part.last().copied().unwrap_or(before);
+    }
+    plain
+}
+
+/// As [`plain`], for one part, with the byte before it.
+fn plain_length(bytes: &[u8], before: u8) -> usize {
+    let (mut at, mut before) = (0, before);
+    for block in bytes.chunks(BLOCK) {
+        if !block.iter().fold(true, |all, byte| all & is_plain_anywhere(*byte)) {
+            for (within, byte) in block.iter().enumerate() {
+                // Behind 0xc2 these are controls.
+                let is_rest = (0x80..=0x9f).contains(byte) && before != 0xc2;
+                if !is_plain_anywhere(*byte) && !is_rest {
+                    return at + within;
+                }
+                before = *byte;
+            }
+        }
+        at += block.len();
+        before = block[block.len() - 1];
+    }
+    at
+}
+
+fn is_plain_anywhere(byte: u8) -> bool {
+    (0x20..=0x7e).contains(&byte) | (byte >= 0xa0) | matches!(byte, b'\r' | b'\n' | b'\t')
 }
 
 impl Terminal {

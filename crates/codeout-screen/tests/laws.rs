@@ -87,6 +87,7 @@ proptest! {
         after in bytes(),
         rows in 1u16..6,
         kept in 0usize..6,
+        step in 1usize..100,
     ) {
         let limits = HistoryLimits { lines: kept, bytes: 1 << 16 };
         let bytes = [before.clone(), lines, after].concat();
@@ -95,6 +96,18 @@ proptest! {
         whole.feed(&bytes[before.len()..]);
         bytes.chunks(11).for_each(|part| parts.feed(part));
         assert_same(&whole, &parts, "skipped");
+
+        // Step by step, what waits being in several parts.
+        let mut late = Screen::new(9, rows, limits);
+        late.feed(&before);
+        let (mut seen, mut come) = (before.len(), before.len());
+        while come < bytes.len() {
+            come = bytes.len().min(come + step);
+            let waiting: Vec<&[u8]> = bytes[seen..come].chunks(7).collect();
+            seen += late.skip(&waiting);
+        }
+        late.feed(&bytes[seen..]);
+        assert_same(&whole, &late, "skipped step by step");
     }
 
     #[test]

@@ -93,12 +93,15 @@ impl Keeper<'_> {
         // trying tells.
         let mut let_go = false;
         let mut pause = LOOK_AGAIN;
+        // Whether the program may have ended; its end is told by a signal.
+        let mut maybe_over = true;
         let status = loop {
             // Other sessions have their turn, however much this one prints.
             tokio::task::consume_budget().await;
-            if let Some(status) = self.session.processes.try_wait()? {
+            if maybe_over && let Some(status) = self.session.processes.try_wait()? {
                 break status;
             }
+            maybe_over = true;
             let at = self.due_at();
             tokio::select! {
                 biased;
@@ -108,6 +111,7 @@ impl Keeper<'_> {
                     if let_go {
                         self.settle();
                     }
+                    maybe_over = let_go;
                 }
                 () = tokio::time::sleep(pause), if let_go => {
                     let more = self.read(&mut buffer)? == Found::Output;
@@ -157,16 +161,23 @@ impl Keeper<'_> {
             _ => Instant::now(),
         };
         self.due = Due::Settle(since);
-        if since.elapsed() >= UNSEEN_TIME || self.session.unseen() >= self.most_unseen() {
+        if since.elapsed() >= UNSEEN_TIME || self.is_much_unseen() {
             self.settle();
             self.due = Due::Settle(Instant::now());
         }
         Ok(Found::Output)
     }
 
-    /// The log keeps so much at least.
-    fn most_unseen(&self) -> u64 {
-        UNSEEN.min(self.session.keeping.output / 2)
+    /// Whether so much waits for the screen that it cannot wait longer. What only rushes by does
+    /// not wait.
+    fn is_much_unseen(&self) -> bool {
+        // The log keeps so much at least.
+        let most = UNSEEN.min(self.session.keeping.output / 2);
+        if self.session.unseen() < most {
+            return false;
+        }
+        self.session.skip(&mut locked(&self.session.screen));
+        self.session.unseen() >= most / 4 * 3
     }
 
     fn due_at(&self) -> Option<Instant> {

@@ -86,15 +86,15 @@ impl Log {
         Some(bytes.slice(within..bytes.len().min(within.saturating_add(most))))
     }
 
-    /// Everything from `offset` on, or from the first byte that is kept.
-    pub(crate) fn copy_from(&self, offset: u64) -> Vec<u8> {
+    /// Everything from `offset` on, or from the first byte that is kept, in pieces.
+    pub(crate) fn pieces(&self, offset: u64) -> Vec<Bytes> {
         let mut at = offset.max(self.start);
-        let mut copy = Vec::with_capacity(usize::try_from(self.end - at).unwrap_or(0));
+        let mut pieces = Vec::new();
         while let Some(bytes) = self.read(at, usize::MAX).filter(|bytes| !bytes.is_empty()) {
             at += bytes.len() as u64;
-            copy.extend_from_slice(&bytes);
+            pieces.push(bytes);
         }
-        copy
+        pieces
     }
 
     /// Compresses some of what is complete, since nobody is likely to ask for it; says whether

@@ -248,15 +248,25 @@ impl Session {
     /// Lets the screen see what it has not seen.
     fn settle(&self, shown: &mut Shown) {
         loop {
-            // In one piece, so that what only rushes by can be skipped.
-            let pending = self.log().copy_from(shown.seen);
+            self.skip(shown);
+            let pending = self.log().pieces(shown.seen);
             if pending.is_empty() {
                 return;
             }
-            shown.screen.feed(&pending);
-            shown.seen += pending.len() as u64;
+            for piece in pending {
+                shown.screen.feed(&piece);
+                shown.seen += piece.len() as u64;
+            }
             self.seen.store(shown.seen, Ordering::Release);
         }
+    }
+
+    /// Lets the screen pass over what only rushed by, of what it has not seen.
+    fn skip(&self, shown: &mut Shown) {
+        let pending = self.log().pieces(shown.seen);
+        let parts: Vec<&[u8]> = pending.iter().map(|piece| &**piece).collect();
+        shown.seen += shown.screen.skip(&parts) as u64;
+        self.seen.store(shown.seen, Ordering::Release);
     }
 
     /// Whether the output before `offset` is all that there will ever be.

@@ -30,6 +30,10 @@ const FOREIGN: [&str; 10] = [
     "TERM_SESSION_ID",
 ];
 
+/// A terminal that hands out less at a time, in bytes, has no more for now: an echo need not wait
+/// for hearing that.
+const FEW: usize = 1024;
+
 /// What is started in a pseudo-terminal.
 #[derive(Debug)]
 pub(crate) struct Launch {
@@ -98,11 +102,19 @@ impl Pty {
         let mut filled = 0;
         // A terminal hands out 4 KiB at a time; records are cheaper when they are larger.
         while filled < buffer.len() {
+            let mut few = 0;
             match self.0.try_io(Interest::READABLE, |fd| {
-                Ok(retry_on_intr(|| rustix::io::read(fd, &mut buffer[filled..]))?)
+                let count = retry_on_intr(|| rustix::io::read(fd, &mut buffer[filled..]))?;
+                if (1..FEW).contains(&count) {
+                    few = count;
+                    // Whatever comes behind them makes it readable again.
+                    return Err(io::ErrorKind::WouldBlock.into());
+                }
+                Ok(count)
             }) {
                 Ok(0) => break,
                 Ok(count) => filled += count,
+                Err(_) if few > 0 => return Ok(Some(filled + few)),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     return Ok((filled > 0).then_some(filled));
                 }

@@ -171,7 +171,7 @@ impl Session {
             busy: locked(&self.noticing).busy(),
             keyboards,
         };
-        let output = log.copy_from(0);
+        let output = log.pieces(0).concat();
         Saved { facts, output, snapshot, typed, terminal }
     }
 

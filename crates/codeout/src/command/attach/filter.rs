@@ -51,6 +51,11 @@ impl Filter {
         Filter { key, ..Filter::default() }
     }
 
+    /// The bytes of earlier keys that may still go on to the session.
+    pub(crate) fn pending(&self) -> usize {
+        self.pending.len()
+    }
+
     /// Appends to `typed` what goes on to the session, up to the first word. Returns that and how
     /// many of the keys there are up to it.
     pub(crate) fn pass(&mut self, keys: &[u8], typed: &mut Vec<u8>) -> Option<(Word, usize)> {

@@ -48,7 +48,8 @@ fn read_terminal(
         let mut rest = &buffer[..read];
         loop {
             // As much as can come of it: growing would leave a copy behind.
-            let mut typed = Zeroizing::new(Vec::with_capacity(AT_ONCE + 64));
+            let most = rest.len() + filter.pending();
+            let mut typed = Zeroizing::new(Vec::with_capacity(most));
             let word = filter.pass(rest, &mut typed);
             if let Some(typing) = &mut typing
                 && !typed.is_empty()
