@@ -9,11 +9,9 @@ use tokio::io::{AsyncReadExt, BufReader, Chain};
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use zeroize::{Zeroize, Zeroizing};
 
+use crate::outflow::Outflow;
+
 const HEAD: usize = 4;
-/// The memory that stays with a device to which nothing is sent, in bytes.
-const KEPT: usize = 4 * 1024;
-/// What waits to be written at most before another frame is put, in bytes.
-const FULL: usize = 32 * 1024;
 
 /// Frames that come.
 pub(crate) struct FrameReader {
@@ -60,20 +58,16 @@ impl FrameReader {
 }
 
 /// Frames that go.
-pub(crate) struct FrameWriter {
-    stream: OwnedWriteHalf,
-    waiting: Vec<u8>,
-    written: usize,
-}
+pub(crate) struct FrameWriter(Outflow<OwnedWriteHalf>);
 
 impl FrameWriter {
     pub(crate) fn new(stream: OwnedWriteHalf) -> Self {
-        FrameWriter { stream, waiting: Vec::new(), written: 0 }
+        FrameWriter(Outflow::new(stream))
     }
 
     /// Whether another frame may be put.
     pub(crate) fn has_room(&self) -> bool {
-        self.waiting.len() - self.written < FULL
+        self.0.has_room()
     }
 
     /// Takes a frame to be flushed.
@@ -85,29 +79,14 @@ impl FrameWriter {
             return Err(io::ErrorKind::InvalidInput.into());
         }
         let length = u32::try_from(plaintext.len()).unwrap_or(0);
-        self.waiting.extend_from_slice(&length.to_be_bytes());
-        self.waiting.extend_from_slice(plaintext);
+        let waiting = self.0.end();
+        waiting.extend_from_slice(&length.to_be_bytes());
+        waiting.extend_from_slice(plaintext);
         Ok(())
     }
 
     /// Writes what was put. Cancelled, the next call goes on.
     pub(crate) async fn flush(&mut self) -> io::Result<()> {
-        while self.written < self.waiting.len() {
-            // What can be written at once needs no turn of the runtime.
-            match self.stream.try_write(&self.waiting[self.written..]) {
-                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(count) => self.written += count,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.stream.writable().await?;
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        self.waiting.clear();
-        if self.waiting.capacity() > KEPT {
-            self.waiting = Vec::new();
-        }
-        self.written = 0;
-        Ok(())
+        self.0.flush().await
     }
 }

@@ -5,15 +5,12 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::ws::{Message, WebSocket};
-use codeout_protocol::channel::Sealer;
 use codeout_protocol::message::FromDaemon;
-use futures_util::stream::SplitSink;
-use futures_util::{FutureExt, SinkExt};
+use futures_util::FutureExt;
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
 
-use crate::clock::Clock;
 use crate::local_link::FrameWriter;
+use crate::record_writer::RecordWriter;
 
 /// A device that takes nothing for this long is gone.
 const STUCK: Duration = Duration::from_secs(90);
@@ -28,12 +25,7 @@ pub(crate) struct Outbox {
 }
 
 enum Line {
-    Remote {
-        sink: SplitSink<WebSocket, Message>,
-        /// `None` behind the last record.
-        sealer: Option<Sealer>,
-        clock: Arc<dyn Clock>,
-    },
+    Remote(Box<RecordWriter>),
     Local(FrameWriter),
 }
 
@@ -51,14 +43,11 @@ async fn in_time(sending: impl Future<Output = io::Result<()>>) -> io::Result<()
 }
 
 impl Line {
-    /// Waits until a record can leave at once: one that was sealed and then dropped, because
-    /// its sender was cancelled, would leave a gap that ends the connection.
+    /// Waits until a record can be put: one that was sealed and then dropped, because its sender
+    /// was cancelled, would leave a gap that ends the connection.
     async fn ready(&mut self) -> io::Result<()> {
         match self {
-            Line::Remote { sink, .. } => {
-                let ready = std::future::poll_fn(|context| sink.poll_ready_unpin(context));
-                in_time(async { ready.await.map_err(io::Error::other) }).await
-            }
+            Line::Remote(writer) => in_time(writer.ready()).await,
             Line::Local(writer) if writer.has_room() => Ok(()),
             Line::Local(writer) => in_time(writer.flush()).await,
         }
@@ -67,12 +56,7 @@ impl Line {
     /// Puts one record into the buffer, behind [`ready`](Self::ready).
     fn put(&mut self, plaintext: &[u8]) -> io::Result<()> {
         match self {
-            Line::Remote { sink, sealer, clock } => {
-                let sealer = sealer.as_mut().ok_or(io::ErrorKind::BrokenPipe)?;
-                let record =
-                    sealer.seal(clock.since_boot(), plaintext).map_err(io::Error::other)?;
-                sink.start_send_unpin(Message::Binary(record.into())).map_err(io::Error::other)
-            }
+            Line::Remote(writer) => writer.put(plaintext),
             Line::Local(writer) => writer.put(plaintext),
         }
     }
@@ -80,43 +64,23 @@ impl Line {
     /// As [`put`](Self::put), the last one.
     fn put_last(&mut self, plaintext: &[u8]) -> io::Result<()> {
         match self {
-            Line::Remote { sink, sealer, .. } => {
-                let sealer = sealer.take().ok_or(io::ErrorKind::BrokenPipe)?;
-                let record = sealer.finish(plaintext).map_err(io::Error::other)?;
-                sink.start_send_unpin(Message::Binary(record.into())).map_err(io::Error::other)
-            }
+            Line::Remote(writer) => writer.put_last(plaintext),
             Line::Local(writer) => writer.put(plaintext),
         }
     }
 
     async fn flush(&mut self) -> io::Result<()> {
         match self {
-            Line::Remote { sink, .. } => {
-                in_time(async { sink.flush().await.map_err(io::Error::other) }).await
-            }
+            Line::Remote(writer) => in_time(writer.flush()).await,
             Line::Local(writer) => in_time(writer.flush()).await,
-        }
-    }
-
-    /// Sends what a WebSocket has beside records.
-    async fn control(&mut self, message: Message) -> io::Result<()> {
-        match self {
-            Line::Remote { sink, .. } => {
-                in_time(async { sink.send(message).await.map_err(io::Error::other) }).await
-            }
-            Line::Local(_) => Ok(()),
         }
     }
 }
 
 impl Outbox {
     /// Over a network.
-    pub(crate) fn remote(
-        sink: SplitSink<WebSocket, Message>,
-        sealer: Sealer,
-        clock: Arc<dyn Clock>,
-    ) -> Self {
-        Self::of(Line::Remote { sink, sealer: Some(sealer), clock })
+    pub(crate) fn remote(writer: RecordWriter) -> Self {
+        Self::of(Line::Remote(Box::new(writer)))
     }
 
     /// Inside this computer.
@@ -188,9 +152,20 @@ impl Outbox {
         self.line.lock().await.flush().await
     }
 
-    /// Makes the device say something.
+    /// Makes a device over a network say something.
     pub(crate) async fn ping(&self) -> io::Result<()> {
-        self.line.lock().await.control(Message::Ping(Default::default())).await
+        match &mut *self.line.lock().await {
+            Line::Remote(writer) => in_time(writer.ping()).await,
+            Line::Local(_) => Ok(()),
+        }
+    }
+
+    /// Answers a device over a network that wants to hear something.
+    pub(crate) async fn pong(&self, asked: &[u8]) -> io::Result<()> {
+        match &mut *self.line.lock().await {
+            Line::Remote(writer) => in_time(writer.pong(asked)).await,
+            Line::Local(_) => Ok(()),
+        }
     }
 
     /// Sends the last record, and the WebSocket's close.
@@ -200,7 +175,10 @@ impl Outbox {
         line.ready().await?;
         line.put_last(&plaintext)?;
         line.flush().await?;
-        line.control(Message::Close(None)).await
+        match &mut *line {
+            Line::Remote(writer) => in_time(writer.close()).await,
+            Line::Local(_) => Ok(()),
+        }
     }
 }
 

@@ -30,8 +30,8 @@ use crate::state::Shared;
 
 /// The memory for a request's headers, in bytes.
 const HEADER_BYTES: usize = 16 * 1024;
-/// The memory that a WebSocket reads ahead into, in bytes.
-const READ_AHEAD: usize = 16 * 1024;
+/// The memory that a WebSocket reads ahead into, in bytes. All of it is cleared for every read.
+const READ_AHEAD: usize = 4 * 1024;
 
 /// Listens on `address`; an unspecified IPv6 address takes IPv4 too, and a machine without IPv6
 /// falls back to IPv4.
@@ -184,7 +184,7 @@ async fn websocket(
         .on_upgrade(async move |socket| {
             let Origin { source, socket: stream, unproven, accepted } = origin;
             let deadline = accepted + HANDSHAKE_TIME;
-            connection::serve(socket, shared, source, stream, unproven, deadline).await;
+            connection::serve(socket, shared, source, stream, true, unproven, deadline).await;
         })
 }
 

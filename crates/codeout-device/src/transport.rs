@@ -11,7 +11,7 @@ use codeout_protocol::name::clean_text;
 use codeout_protocol::{SUBPROTOCOL, WEBSOCKET_PATH};
 use futures_util::stream::FuturesUnordered;
 use futures_util::{Sink, SinkExt, Stream, StreamExt};
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, BufReader};
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
@@ -30,9 +30,10 @@ const DIAL_TIME: Duration = Duration::from_secs(10);
 pub(crate) const ANSWER_TIME: Duration = Duration::from_secs(10);
 /// Of a host with several addresses the next one is tried when this time brought no connection.
 const NEXT_ADDRESS: Duration = Duration::from_millis(250);
-/// The memory that the WebSocket reads ahead into, in bytes: a record of output. All of it is
-/// cleared for every read.
-const READ_AHEAD: usize = 33 * 1024;
+/// The memory that is read ahead into, in bytes: a record of output and more.
+const READ_AHEAD: usize = 64 * 1024;
+/// What the WebSocket takes of that at a time, in bytes. It clears so much for every read.
+const AT_A_TIME: usize = 4 * 1024;
 
 pub(crate) type Outgoing = Pin<Box<dyn Sink<Message, Error = WsError> + Send>>;
 pub(crate) type Incoming = Pin<Box<dyn Stream<Item = Result<Message, WsError>> + Send>>;
@@ -127,7 +128,7 @@ pub(crate) async fn receive(incoming: &mut Incoming, time: Duration) -> Result<B
 /// What both ends of the WebSocket are held to.
 pub(crate) fn websocket_config() -> WebSocketConfig {
     WebSocketConfig::default()
-        .read_buffer_size(READ_AHEAD)
+        .read_buffer_size(AT_A_TIME)
         .max_message_size(Some(MAX_MESSAGE))
         .max_frame_size(Some(MAX_MESSAGE))
 }
@@ -150,6 +151,7 @@ async fn open(address: &Address) -> Result<Socket, ConnectError> {
     let mut request = url.into_client_request().map_err(|error| refused(address, error))?;
     let subprotocol = HeaderValue::from_static(SUBPROTOCOL);
     request.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, subprotocol);
+    let stream = BufReader::with_capacity(READ_AHEAD, stream);
     let upgraded =
         client_async_tls_with_config(request, stream, Some(websocket_config()), None).await;
     let (websocket, _response) = upgraded.map_err(|error| refused(address, error))?;

@@ -18,6 +18,11 @@ pub const MAX_RECORD: usize = MAX_PLAINTEXT + BLOCK + STREAM_OVERHEAD;
 /// Plaintexts are padded to a multiple of this many bytes.
 const BLOCK: usize = 64;
 
+/// The length of the record that holds so much plaintext, in bytes.
+pub const fn record_length(plaintext: usize) -> usize {
+    (plaintext / BLOCK + 1) * BLOCK + STREAM_OVERHEAD
+}
+
 /// A direction's key is changed after this many records…
 const REKEY_RECORDS: u32 = 1 << 20;
 /// …and after this long, whichever is first. The change travels with the next record.
@@ -60,8 +65,11 @@ impl Sealer {
         Ok(record)
     }
 
-    /// As [`seal`](Self::seal), behind the bytes that `out` holds already.
-    pub(crate) fn seal_behind(
+    /// As [`seal`](Self::seal), behind the bytes that `out` holds already: [`record_length`] more.
+    ///
+    /// # Errors
+    /// As there; `out` is as it was.
+    pub fn seal_behind(
         &mut self,
         now: Duration,
         plaintext: &[u8],

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::ws::{Message, WebSocket};
+use bytes::Bytes;
 use codeout_protocol::channel::{Opened, Opener};
 use codeout_protocol::message::{
     self, Answer, ClosingReason, FromDaemon, FromDevice, Outcome, Reply, Request, RequestError,
@@ -26,6 +27,8 @@ use crate::devices::Device;
 use crate::event::Event;
 use crate::local_link::{FrameReader, FrameWriter};
 use crate::outbox::Outbox;
+use crate::outflow::Outflow;
+use crate::record_writer::{RecordWriter, Way};
 use crate::registry::Presence;
 use crate::requests;
 use crate::session::Violation;
@@ -41,13 +44,15 @@ const GONE_AFTER: Duration = Duration::from_secs(90);
 const LAST_WORD: Duration = Duration::from_millis(40);
 
 /// Serves one WebSocket from its first byte to its last. `stream_below` is what it runs over, to be cut
-/// when the device does not take the last word; `unproven` counts it among the connections that
+/// when the device does not take the last word, and to be written to past the WebSocket's library
+/// where `is_plain` says that nothing is in between; `unproven` counts it among the connections that
 /// have proved nothing yet, and is dropped when it has.
 pub(crate) async fn serve<P>(
     mut socket: WebSocket,
     shared: Arc<Shared>,
     source: IpAddr,
     stream_below: SharedStream,
+    is_plain: bool,
     unproven: P,
     deadline: Instant,
 ) {
@@ -60,7 +65,12 @@ pub(crate) async fn serve<P>(
     shared.emit(Event::Connected { device: device.clone(), source });
 
     let (sink, stream) = socket.split();
-    let outbox = Outbox::remote(sink, channel.sealer, Arc::clone(&shared.config.clock));
+    let way = match is_plain {
+        true => Way::Direct(Outflow::new(stream_below.take_writing())),
+        false => Way::Through(sink),
+    };
+    let clock = Arc::clone(&shared.config.clock);
+    let outbox = Outbox::remote(RecordWriter::new(way, channel.sealer, clock));
     let inlet = Inlet::Remote { stream, opener: Box::new(channel.opener) };
     let connection = Connection::new(&shared, device.clone(), outbox, inlet);
     let Ended { inlet, said } = connection.serve(presence).await;
@@ -101,6 +111,8 @@ enum Inlet {
 enum Came {
     Plaintext(Zeroizing<Vec<u8>>),
     Goodbye,
+    /// The device wants to hear something.
+    Ping(Bytes),
     /// A sign of life.
     Nothing,
 }
@@ -118,7 +130,8 @@ impl Inlet {
         };
         let record = match stream.next().await {
             Some(Ok(Message::Binary(record))) => record,
-            Some(Ok(Message::Ping(_) | Message::Pong(_))) => return Ok(Came::Nothing),
+            Some(Ok(Message::Ping(asked))) => return Ok(Came::Ping(asked)),
+            Some(Ok(Message::Pong(_))) => return Ok(Came::Nothing),
             Some(Ok(Message::Text(_))) => return Err(Over(Some(ClosingReason::Protocol))),
             Some(Ok(Message::Close(_)) | Err(_)) | None => return Err(Over(None)),
         };
@@ -235,6 +248,7 @@ impl Connection {
         self.heard = Instant::now();
         match came {
             Came::Nothing => Ok(()),
+            Came::Ping(asked) => Ok(self.outbox.pong(&asked).await?),
             Came::Goodbye => Err(Over(Some(ClosingReason::Goodbye))),
             Came::Plaintext(plaintext) => {
                 self.finish_pairing().await?;

@@ -17,6 +17,15 @@ async fn refusal(device: &mut Device, request: &str) -> ErrorCode {
 }
 
 #[tokio::test]
+async fn a_ping_of_the_websocket_is_answered_between_records() {
+    let (_daemon, mut device) = connected().await;
+    for asked in [&b""[..], b"anyone there?", &[7; 125]] {
+        assert!(device.line.is_answered(asked).await, "{asked:?}");
+        device.line.ping().await.unwrap();
+    }
+}
+
+#[tokio::test]
 async fn a_request_that_cannot_be_acted_on_is_answered() {
     let (_daemon, mut device) = connected().await;
     for (request, code) in [

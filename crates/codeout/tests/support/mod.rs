@@ -270,6 +270,25 @@ impl Established {
             }
         }
     }
+
+    /// Sends a ping of the WebSocket and waits for its answer, which holds the same; records
+    /// before it are opened and dropped.
+    pub async fn is_answered(&mut self, asked: &[u8]) -> bool {
+        let Wire(socket) = &mut self.wire;
+        socket.send(Message::Ping(asked.to_vec().into())).await.unwrap();
+        let answer = async {
+            loop {
+                match socket.next().await {
+                    Some(Ok(Message::Binary(record))) => {
+                        self.channel.opener.open(&record).unwrap();
+                    }
+                    Some(Ok(Message::Pong(answer))) => return *answer == *asked,
+                    _ => return false,
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, answer).await.expect("no answer comes")
+    }
 }
 
 /// Pairs through `port`; the credentials are there as soon as P3 is made, also when it fails
