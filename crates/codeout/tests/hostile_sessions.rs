@@ -129,7 +129,9 @@ async fn a_device_that_leaves_before_the_end_is_said_hears_of_it() {
         sessions.iter().any(|entry| entry.ended.is_some()).then_some(())
     })
     .await;
-    // News of the end is behind this answer.
+    // News of the end is behind this change of an ended session.
+    let rename = Request::RenameSession { session, name: "over".to_owned() };
+    connection.request(rename).await.unwrap();
     while !matches!(connection.next_event().await, Some(Event::SessionChanged { session })
         if session.ended.is_some())
     {}
