@@ -1,5 +1,9 @@
 #[path = "frame_tests/any.rs"]
 mod any;
+#[path = "frame_tests/entries.rs"]
+mod entries;
+#[path = "frame_tests/file.rs"]
+mod file;
 #[path = "frame_tests/samples.rs"]
 mod samples;
 

@@ -2,89 +2,12 @@
 
 use serde_json::{Value, json};
 
+use super::entries::{bare_entry, device_entry, limited_entry, session_entry};
 use super::{read_event_text, read_reply, read_request_text, with_more, written_json};
 use crate::message::*;
 
-pub(super) fn device_entry() -> (Value, DeviceEntry) {
-    let json = json!({
-        "id": "K7QM3FBR", "name": "Pixel 9", "paired_at": 1_790_000_000, "connected": true,
-        "unfinished": false, "watch_only": false, "this": true,
-    });
-    let entry = DeviceEntry {
-        id: "K7QM3FBR".into(),
-        name: "Pixel 9".into(),
-        paired_at: 1_790_000_000,
-        last_seen: None,
-        connected: true,
-        unfinished: false,
-        limits: Limits::default(),
-        this: true,
-    };
-    (json, entry)
-}
-
-/// A session that has everything.
-fn session_entry() -> (Value, SessionEntry) {
-    let json = json!({
-        "session": 7, "name": "api", "program": "make watch", "directory": "/srv/api",
-        "columns": 80, "rows": 24, "size_by": "laptop", "opened_at": 1_790_000_000,
-        "last_output_at": 1_790_000_050, "title": "make", "last_line": "$", "watching": 2,
-        "watchers": ["laptop", "phone"],
-        "attention": {
-            "at": 1_790_000_060, "reason": "notification", "title": "make", "text": "done",
-        },
-        "ended": {"at": 1_790_000_070, "exit": 2},
-    });
-    let entry = SessionEntry {
-        session: 7,
-        name: "api".into(),
-        program: "make watch".into(),
-        directory: "/srv/api".into(),
-        columns: 80,
-        rows: 24,
-        size_by: Some("laptop".into()),
-        opened_at: 1_790_000_000,
-        last_output_at: Some(1_790_000_050),
-        title: Some("make".into()),
-        last_line: Some("$".into()),
-        watching: 2,
-        watchers: vec!["laptop".into(), "phone".into()],
-        attention: Some(Attention {
-            at: 1_790_000_060,
-            reason: AttentionReason::Notification,
-            title: Some("make".into()),
-            text: Some("done".into()),
-        }),
-        ended: Some(Ended { at: 1_790_000_070, status: ExitStatus::Exit(2) }),
-    };
-    (json, entry)
-}
-
-/// A session that has nothing that may be left out.
-fn bare_entry() -> (Value, SessionEntry) {
-    let json = json!({
-        "session": 8, "name": "sh", "program": "sh", "directory": "/", "columns": 1,
-        "rows": 2000, "opened_at": 3, "watching": 0,
-    });
-    let entry = SessionEntry {
-        session: 8,
-        name: "sh".into(),
-        program: "sh".into(),
-        directory: "/".into(),
-        columns: 1,
-        rows: 2000,
-        size_by: None,
-        opened_at: 3,
-        last_output_at: None,
-        title: None,
-        last_line: None,
-        watching: 0,
-        watchers: vec![],
-        attention: None,
-        ended: None,
-    };
-    (json, entry)
-}
+const LINK: &str =
+    "http://192.168.1.20:8400/#K7QM3FBR9TZX8FFHQW4SN30XFRNR1FPPJABXN7K38ZJ4J7YDJZPN5J0BFTMNMS6G";
 
 /// Each request of sessions, with all that it may have and with as little as it may.
 fn session_requests() -> Vec<(Value, Request)> {
@@ -145,7 +68,7 @@ fn session_requests() -> Vec<(Value, Request)> {
 }
 
 /// Each request, without its number.
-fn requests() -> Vec<(Value, Request)> {
+pub(super) fn requests() -> Vec<(Value, Request)> {
     let device = || "K7QM3FBR".to_string();
     let mut requests = session_requests();
     requests.extend([
@@ -169,25 +92,25 @@ fn requests() -> Vec<(Value, Request)> {
 }
 
 pub(super) fn offer() -> OfferEntry {
-    OfferEntry {
-        code: "K7QM-3FBR-9TZX".into(),
-        links: vec!["http://desk:8400/#…".into()],
-        expires_in: 300,
-    }
+    OfferEntry { code: "K7QM-3FBR-9TZX".into(), links: vec![LINK.into()], expires_in: 300 }
 }
 
 /// Each answer, as it stands behind `"ok"`.
-fn answers() -> Vec<(Value, Answer)> {
+pub(super) fn answers() -> Vec<(Value, Answer)> {
     let (device, device_entry) = device_entry();
+    let (limited, limited_entry) = limited_entry();
     let (session, session_entry) = session_entry();
     let (bare, bare_entry) = bare_entry();
     let program = ProgramEntry { name: "shell".into(), command: "/bin/bash".into() };
     let attached = Attached { attached: bare_entry.clone(), resumed: true, input: 12 };
     vec![
-        (json!({"devices": [device]}), Answer::Devices { devices: vec![device_entry] }),
+        (
+            json!({"devices": [device, limited]}),
+            Answer::Devices { devices: vec![device_entry, limited_entry] },
+        ),
         (
             json!({
-                "code": "K7QM-3FBR-9TZX", "links": ["http://desk:8400/#…"], "expires_in": 300,
+                "code": "K7QM-3FBR-9TZX", "links": [LINK], "expires_in": 300,
             }),
             Answer::Offer(offer()),
         ),
@@ -285,7 +208,7 @@ fn session_events() -> Vec<(Value, Event)> {
 }
 
 /// Each event.
-fn events() -> Vec<(Value, Event)> {
+pub(super) fn events() -> Vec<(Value, Event)> {
     let (device, entry) = device_entry();
     let (id, name) = ("K7QM3FBR".to_string(), "Pixel 9".to_string());
     let welcome = Welcome { protocol: 1, daemon: "desk".into(), device: entry.clone() };
