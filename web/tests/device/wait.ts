@@ -1,0 +1,32 @@
+/** Waiting for what will be, without sleeping for a fixed time. */
+
+import { vi } from 'vitest';
+import type { Link, LinkState } from '../../src/device/types';
+
+/** A test waits for what a daemon does: on a busy computer that takes its time. */
+vi.setConfig({ testTimeout: 40_000, hookTimeout: 40_000 });
+
+/** Resolves with what `look` returns as soon as that is something. */
+export async function until<T>(
+  what: string,
+  look: () => T | undefined | false | Promise<T | undefined | false>,
+  patience = 15_000,
+): Promise<T> {
+  const late = Date.now() + patience;
+  for (;;) {
+    const seen = await look();
+    if (seen !== undefined && seen !== false) return seen;
+    if (Date.now() > late) throw new Error(`it never came: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
+
+/** Lets so many milliseconds go by, where what is tried comes at odd times. */
+export function lasting(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds));
+}
+
+/** Resolves when the link is in such a state. */
+export function linkIs(link: Link, state: LinkState['state'], patience?: number): Promise<true> {
+  return until(`the link is ${state}`, () => link.state.state === state, patience);
+}
