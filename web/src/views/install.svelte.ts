@@ -1,0 +1,82 @@
+/** Installing the page as an app, and keeping an installed one new. Secure pages only. */
+
+import { toasts } from './toasts.svelte';
+
+interface InstallPrompt extends Event {
+  prompt(): Promise<unknown>;
+}
+
+class Install {
+  #prompt = $state.raw<InstallPrompt>();
+
+  constructor() {
+    window.addEventListener('beforeinstallprompt', (event) => {
+      event.preventDefault();
+      this.#prompt = event as InstallPrompt;
+    });
+    window.addEventListener('appinstalled', () => {
+      this.#prompt = undefined;
+    });
+  }
+
+  /** Whether this browser offers to install the page. */
+  get offered(): boolean {
+    return this.#prompt !== undefined;
+  }
+
+  async ask(): Promise<void> {
+    const prompt = this.#prompt;
+    this.#prompt = undefined;
+    await prompt?.prompt();
+  }
+}
+
+export const install = new Install();
+
+let reloading = false;
+
+function offerReload(reload: () => void): void {
+  toasts.show('A new version of codeout is ready.', 'plain', [{ label: 'Reload', run: reload }]);
+}
+
+function watch(registration: ServiceWorkerRegistration): void {
+  const { installing } = registration;
+  installing?.addEventListener('statechange', () => {
+    // Without a controller this is the first one: nothing older is shown.
+    if (installing.state !== 'installed' || !navigator.serviceWorker.controller) return;
+    offerReload(() => installing.postMessage({ type: 'take-over' }));
+  });
+}
+
+/**
+ * Keeps the page for later and offers new versions; the page is never exchanged by itself, since
+ * somebody may be typing.
+ */
+export async function keepPage(): Promise<void> {
+  if (!window.isSecureContext || !('serviceWorker' in navigator) || import.meta.env.DEV) return;
+  const controlled = navigator.serviceWorker.controller !== null;
+  navigator.serviceWorker.addEventListener('controllerchange', () => {
+    if (!controlled || reloading) return;
+    reloading = true;
+    window.location.reload();
+  });
+  const registration = await navigator.serviceWorker.register('/sw.js');
+  if (registration.waiting && controlled) {
+    const { waiting } = registration;
+    offerReload(() => waiting.postMessage({ type: 'take-over' }));
+  }
+  registration.addEventListener('updatefound', () => watch(registration));
+  document.addEventListener('visibilitychange', () => {
+    if (!document.hidden) void registration.update().catch(() => undefined);
+  });
+}
+
+/** Offers a reload when a part of the page is gone: the daemon was updated under it. */
+export function watchParts(): void {
+  let told = false;
+  window.addEventListener('vite:preloadError', () => {
+    if (told) return;
+    told = true;
+    offerReload(() => window.location.reload());
+  });
+}
