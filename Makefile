@@ -5,10 +5,10 @@ ARGS =
 # Per fuzz target, for `make fuzz`.
 SECONDS ?= 600
 
-.PHONY: help build run test lint bench fuzz
+.PHONY: help build run test lint bench screenshots fuzz
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
 
 build: ## the release binary, target/release/codeout
 	cargo build --release --locked -p codeout
@@ -20,10 +20,13 @@ test: ## every check and every test; the last line counts them
 	@scripts/test
 
 lint: ## the checks alone, without running tests
-	@scripts/test fmt clippy docs deny law words
+	@scripts/test fmt clippy docs weblint deny law words
 
 bench: build ## the whole-system benchmarks
 	cargo run --release --locked -p codeout-bench
+
+screenshots: build ## pictures of every view of the app, into docs/; needs Chromium
+	cd web && CODEOUT_BIN=$(abspath $(BIN)) npm run screenshots
 
 fuzz: ## each fuzz target for SECONDS=600; needs a nightly toolchain
 	@FUZZ_SECONDS=$(SECONDS) scripts/test fuzz

@@ -8,6 +8,8 @@ use codeout_protocol::address::Address;
 /// From where an address can be reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
+    /// By a name that the daemon's certificate is for: from wherever that name leads here.
+    Named,
     /// From every device of the same tailnet, wherever it is.
     Tailnet,
     /// From the same local network.
@@ -21,7 +23,7 @@ pub enum Kind {
 /// An address to offer to a device.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Candidate {
-    /// What goes into the pairing link: `http`, and the port always named.
+    /// What goes into the pairing link, the port always named.
     pub address: Address,
     /// From where it can be reached.
     pub kind: Kind,
@@ -78,6 +80,27 @@ pub fn candidates(interfaces: &[Interface], bind: IpAddr, port: u16) -> Vec<Cand
     let reachable = found.into_iter().filter_map(|(_, ip)| candidate(ip, kind(ip), port));
     let own = candidate(Ipv4Addr::LOCALHOST.into(), Kind::Loopback, port);
     reachable.chain(own).collect()
+}
+
+/// The same daemon's addresses when it serves HTTPS with a certificate for `names`: those names
+/// first, then what of `found` the certificate is valid for. At any other address a browser would
+/// warn, so these are left out unless there is nothing else.
+pub fn secured(
+    found: Vec<Candidate>,
+    names: &[String],
+    covers: impl Fn(&str) -> bool,
+    port: u16,
+) -> Vec<Candidate> {
+    let secure = |host: &str, kind| {
+        let address = Address::new(true, host, Some(port)).ok()?;
+        Some(Candidate { address, kind })
+    };
+    let with_kind = |found: &Candidate| secure(found.address.host(), found.kind);
+    let far = names.iter().filter(|name| *name != "localhost");
+    let named = far.filter_map(|name| secure(name, Kind::Named));
+    let covered = found.iter().filter(|found| covers(found.address.host())).filter_map(with_kind);
+    let good: Vec<_> = named.chain(covered).collect();
+    if good.is_empty() { found.iter().filter_map(with_kind).collect() } else { good }
 }
 
 fn candidate(ip: IpAddr, kind: Kind, port: u16) -> Option<Candidate> {

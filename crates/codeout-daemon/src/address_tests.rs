@@ -229,6 +229,7 @@ proptest! {
             Kind::Lan => 1,
             Kind::Public => 2,
             Kind::Loopback => 3,
+            Kind::Named => unreachable!("an interface has no name of a certificate"),
         };
         prop_assert!(found.is_sorted_by_key(|found| place(found.kind)));
         let own = found.iter().filter(|found| found.kind == Kind::Loopback).count();
@@ -238,4 +239,34 @@ proptest! {
             prop_assert_eq!(&one.address.to_string().parse::<Address>().unwrap(), &one.address);
         }
     }
+}
+
+fn https(candidates: &[Candidate]) -> Vec<String> {
+    candidates.iter().map(|found| format!("{} {:?}", found.address, found.kind)).collect()
+}
+
+#[test]
+fn with_a_certificate_the_names_that_it_is_for_come_first() {
+    let all = [up("eth0", "192.168.1.20"), up("tailscale0", "100.64.0.1")];
+    let found = candidates(&all, Ipv6Addr::UNSPECIFIED.into(), PORT);
+    let names = ["localhost".to_owned(), "desk.example".to_owned(), "desk.ts.net".to_owned()];
+    let covers = |host: &str| ["desk.example", "192.168.1.20", "localhost"].contains(&host);
+    assert_eq!(
+        https(&secured(found.clone(), &names, covers, 8400)),
+        [
+            "https://desk.example:8400 Named",
+            "https://desk.ts.net:8400 Named",
+            "https://192.168.1.20:8400 Lan",
+            "https://localhost:8400 Loopback",
+        ]
+    );
+    // A certificate for nothing that is known here: better with a warning than not at all.
+    assert_eq!(
+        https(&secured(found, &[], |_| false, 443)),
+        [
+            "https://100.64.0.1:443 Tailnet",
+            "https://192.168.1.20:443 Lan",
+            "https://localhost:443 Loopback",
+        ]
+    );
 }

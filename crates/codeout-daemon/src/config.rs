@@ -9,6 +9,7 @@ use codeout_protocol::name::Name;
 
 use crate::clock::{Clock, SystemClock};
 use crate::settings::SessionSettings;
+use crate::tls::TlsFiles;
 
 /// What a daemon is started with.
 #[derive(Debug, Clone)]
@@ -21,6 +22,8 @@ pub struct Config {
     pub port: u16,
     /// The address that links name, instead of those found.
     pub advertise: Option<Address>,
+    /// The certificate to serve HTTPS with; `None`: plain HTTP.
+    pub tls: Option<TlsFiles>,
     /// What the daemon calls itself to its devices.
     pub name: Name,
     /// Whether a person at the daemon is asked before a device gets in.
@@ -44,6 +47,7 @@ impl Config {
             bind: None,
             port: Address::DEFAULT_PORT,
             advertise: None,
+            tls: None,
             name,
             confirm: false,
             directory,

@@ -95,6 +95,15 @@ pub enum Event {
         /// The device as it was.
         device: Device,
     },
+    /// HTTPS is served with another certificate from here on.
+    CertificateRenewed,
+    /// The files of the certificate have changed, and cannot be used as they are.
+    CertificateFailed {
+        /// Why, for people.
+        reason: String,
+        /// Whether there is one from before, which is still served. Else nobody can connect.
+        has_former: bool,
+    },
     /// A session was opened.
     SessionOpened {
         /// The session.
@@ -127,6 +136,7 @@ impl Event {
                 | Event::Declined { .. }
                 | Event::Revoked { .. }
                 | Event::StoreFailed { .. }
+                | Event::CertificateFailed { .. }
         )
     }
 }

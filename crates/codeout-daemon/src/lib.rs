@@ -26,6 +26,7 @@
 
 pub mod address;
 mod admission;
+mod app;
 mod clock;
 mod config;
 mod connection;
@@ -45,11 +46,14 @@ mod local_link;
 mod lock;
 mod naming;
 mod offer;
+mod origin;
 mod outbox;
 mod outflow;
+mod patience;
 mod process_group;
 mod programs;
 mod record_writer;
+mod redirect;
 mod registry;
 mod requests;
 mod server;
@@ -59,10 +63,11 @@ mod settings;
 mod shared_stream;
 mod state;
 pub mod stopped;
+mod tls;
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -82,6 +87,7 @@ pub use offer::{LIFETIME, OfferLimits, OfferNumber, OfferView};
 pub use sessions::LostSession;
 pub use settings::{HookSettings, NamedProgram, SessionSettings};
 pub use state::{Asked, OfferLink};
+pub use tls::{TlsError, TlsFiles};
 
 use config::Paths;
 use devices::{Device, DeviceId, Devices, DevicesError};
@@ -90,6 +96,7 @@ use identity::{Identity, IdentityError};
 use lock::{Lock, LockError};
 use sessions::Sessions;
 use state::Shared;
+use tls::Tls;
 
 /// How often the daemon looks at what time has changed.
 const HOUSEKEEPING: Duration = Duration::from_secs(1);
@@ -173,6 +180,9 @@ pub enum OpenError {
         /// Why.
         reason: io::Error,
     },
+    /// The certificate cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// Sessions cannot be kept.
     #[error("cannot keep sessions: {0}")]
     Sessions(#[source] io::Error),
@@ -205,13 +215,14 @@ impl Daemon {
         let paths = Paths::new(&config.home);
         let lock = take_lock(&paths).await?;
         let store = Store::open(&paths)?;
+        let tls = config.tls.clone().map(Tls::open).transpose()?;
         let listener = listen(&config)?;
         let socket = paths.socket();
         let control = control::bind(&socket)
             .map_err(|reason| OpenError::Control { path: socket.clone(), reason })?;
         let sessions = Sessions::new(&config, paths.sessions()).map_err(OpenError::Sessions)?;
         sessions.find_lost();
-        let start = Start { lock, store, listener, control, sessions, restarts: 0 };
+        let start = Start { lock, store, tls, listener, control, sessions, restarts: 0 };
         Self::start(config, start)
     }
 
@@ -233,18 +244,21 @@ impl Daemon {
         let sessions = Sessions::new(&config, paths.sessions()).map_err(OpenError::Sessions)?;
         sessions.restore(saved).map_err(OpenError::Sessions)?;
         let lock = Lock::held(lock);
-        let start = Start { lock, store, listener, control, sessions, restarts };
+        // Sessions run: they are not to end because of a certificate.
+        let tls = config.tls.clone().map(Tls::open_anyway);
+        let start = Start { lock, store, tls, listener, control, sessions, restarts };
         Self::start(config, start)
     }
 
     fn start(config: Config, start: Start) -> Result<Daemon, OpenError> {
-        let Start { lock, store, listener, control, sessions, restarts } = start;
+        let Start { lock, store, tls, listener, control, sessions, restarts } = start;
+        let tls = tls.map(Arc::new);
         let port = listener.local_addr().map_err(|error| listen_error(&config, error))?.port();
         let socket = Paths::new(&config.home).socket();
         let doors = Doors::of(&listener, &control).map_err(|error| listen_error(&config, error))?;
         let fingerprint = OwnFingerprint::of(store.identity.public);
         let Store { identity, devices } = store;
-        let shared = Shared::new(config, port, identity, devices, sessions, restarts);
+        let shared = Shared::new(config, port, identity, tls, devices, sessions, restarts);
         let shared = Arc::new(shared);
         let (stop, stopped) = watch::channel(false);
         let mut tasks = JoinSet::new();
@@ -260,6 +274,18 @@ impl Daemon {
     /// The port that it listens on.
     pub fn port(&self) -> u16 {
         self.shared.port
+    }
+
+    /// The address to type on this computer: `http://localhost:8400`, or with a certificate the
+    /// best `https` address.
+    pub fn here(&self) -> String {
+        self.shared.here()
+    }
+
+    /// The file of the certificate's key, when every user of this computer may read it. May wait
+    /// for the disk.
+    pub fn exposed_key(&self) -> Option<&Path> {
+        self.shared.tls.as_deref().and_then(Tls::exposed_key)
     }
 
     /// What happens from now on. A listener that lags misses the oldest events.
@@ -380,6 +406,7 @@ impl Daemon {
 struct Start {
     lock: Lock,
     store: Store,
+    tls: Option<Tls>,
     listener: tokio::net::TcpListener,
     control: tokio::net::UnixListener,
     sessions: Sessions,

@@ -1,7 +1,7 @@
-//! HTTP: a page that says what this is, and the WebSocket as a pipe of bytes.
+//! HTTP: the app, and the WebSocket as a pipe of bytes.
 //!
 //! Nothing here acts on a cookie, an address or a header: who is let in is decided by the
-//! handshake alone. The one header that is looked at, `Origin`, can only turn a browser away.
+//! handshake alone. The one that is looked at, `Origin`, can only turn a browser away.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -10,23 +10,28 @@ use std::time::Duration;
 
 use axum::extract::State;
 use axum::extract::ws::WebSocketUpgrade;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use axum::middleware::map_response;
-use axum::response::{Html, IntoResponse, Response};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::middleware::{from_fn, map_response};
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Extension, Router};
+use codeout_protocol::address::Address;
 use codeout_protocol::{SUBPROTOCOL, WEBSOCKET_PATH, channel};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
-use tokio::time::Instant;
+use tokio::time::timeout_at;
 
 use crate::admission::HANDSHAKE_TIME;
-use crate::connection;
-use crate::doorway::{Doorway, Unproven};
+use crate::doorway::Doorway;
+use crate::origin::is_own_page;
+use crate::patience::{self, Visit};
 use crate::shared_stream::SharedStream;
 use crate::state::Shared;
+use crate::tls::{Greeted, Tls};
+use crate::{app, connection, redirect};
 
 /// The memory for a request's headers, in bytes.
 const HEADER_BYTES: usize = 16 * 1024;
@@ -70,11 +75,15 @@ pub(crate) async fn serve(
     mut stop: watch::Receiver<bool>,
 ) {
     let doorway = Arc::new(Doorway::default());
-    let app = Router::new()
-        .route("/", get(page))
+    let tls = shared.tls.clone();
+    let advertised = shared.config.advertise.as_ref();
+    let is_secure = tls.is_some() || advertised.is_some_and(Address::is_secure);
+    let router = Router::new()
         .route(WEBSOCKET_PATH, get(websocket))
+        .fallback(app::serve)
         .with_state(shared)
-        .layer(map_response(one_request_each));
+        .layer(from_fn(patience::bounded))
+        .layer(map_response(move |response| async move { app::guard(response, is_secure) }));
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -91,19 +100,15 @@ pub(crate) async fn serve(
         };
         match doorway.enter(source) {
             Some(unproven) => {
-                tokio::spawn(converse(stream, source, unproven, app.clone()));
+                let stream = SharedStream::new(stream);
+                let visit = Visit::new(source, stream, unproven);
+                tokio::spawn(converse(visit, router.clone(), tls.clone()));
             }
+            // Who speaks TLS understands no other answer.
+            None if tls.is_some() => {}
             None => turn_away(&stream),
         }
     }
-}
-
-/// Ends the connection behind an answer: who has proved nothing holds a place for a moment.
-async fn one_request_each(mut response: Response) -> Response {
-    if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-    }
-    response
 }
 
 /// Says that there are too many, without waiting for whoever asks.
@@ -113,27 +118,45 @@ fn turn_away(stream: &TcpStream) {
     let _ = stream.try_write(answer);
 }
 
-/// What a request needs to know of the connection that it came on.
-#[derive(Clone)]
-struct Origin {
-    source: IpAddr,
-    socket: SharedStream,
-    unproven: Arc<Unproven>,
-    accepted: Instant,
-}
-
-async fn converse(stream: TcpStream, source: IpAddr, unproven: Unproven, app: Router) {
-    let accepted = Instant::now();
+/// Serves one connection, until it is a device's or its time is over.
+async fn converse(visit: Visit, router: Router, tls: Option<Arc<Tls>>) {
     // Keys are small and must not wait for more.
-    if let Err(error) = stream.set_nodelay(true) {
+    if let Err(error) = visit.stream.set_nodelay() {
         tracing::debug!(%error, "a connection went away at once");
         return;
     }
-    let stream = SharedStream::new(stream);
-    let origin = Origin { source, socket: stream.clone(), unproven: Arc::new(unproven), accepted };
-    let service = TowerToHyperService::new(app.layer(Extension(origin)));
+    tokio::select! {
+        () = speak(visit.clone(), router, tls) => {}
+        () = visit.wears_out() => {
+            tracing::debug!(source = %visit.source, "a connection took too long");
+            visit.stream.cut();
+        }
+    }
+}
+
+/// Speaks HTTPS where there is a certificate, else HTTP.
+async fn speak(visit: Visit, router: Router, tls: Option<Arc<Tls>>) {
+    let stream = visit.stream.clone();
+    let Some(tls) = tls else { return http(stream, visit, router).await };
+    // All of it is in the time that a device has for its handshake.
+    match timeout_at(visit.handshake_deadline(), tls.accept(stream)).await {
+        Ok(Ok(Greeted::Secure(stream))) => http(stream, visit, router).await,
+        Ok(Ok(Greeted::Plain(stream))) => http(stream, visit, redirect::router()).await,
+        Ok(Err(error)) => tracing::debug!(source = %visit.source, %error, "TLS ended"),
+        Err(_) => tracing::debug!(source = %visit.source, "TLS took too long"),
+    }
+}
+
+/// Speaks HTTP; returns when the connection has ended, or has become a WebSocket.
+async fn http<S>(stream: S, visit: Visit, router: Router)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let source = visit.source;
+    let service = TowerToHyperService::new(router.layer(Extension(visit)));
     let served = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
+        // For a request that begins, and for the next one to begin.
         .header_read_timeout(HANDSHAKE_TIME)
         .max_buf_size(HEADER_BYTES)
         .serve_connection(TokioIo::new(stream), service)
@@ -143,31 +166,13 @@ async fn converse(stream: TcpStream, source: IpAddr, unproven: Unproven, app: Ro
     }
 }
 
-async fn page(State(shared): State<Arc<Shared>>) -> Response {
-    let name = escape(shared.config.name.as_str());
-    let html = include_str!("page.html").replace("{{daemon}}", &name);
-    let policy = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; \
-                  base-uri 'none'; form-action 'none'";
-    let headers = [
-        (header::CONTENT_SECURITY_POLICY, policy),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::REFERRER_POLICY, "no-referrer"),
-        (header::CACHE_CONTROL, "no-store"),
-    ];
-    (headers, Html(html)).into_response()
-}
-
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
-}
-
 async fn websocket(
     State(shared): State<Arc<Shared>>,
-    Extension(origin): Extension<Origin>,
+    Extension(visit): Extension<Visit>,
     headers: HeaderMap,
     upgrade: WebSocketUpgrade,
 ) -> Response {
-    if !same_origin(&headers) {
+    if !is_own_page(&headers, shared.config.advertise.as_ref()) {
         return (StatusCode::FORBIDDEN, "this page does not belong to this daemon\n")
             .into_response();
     }
@@ -176,68 +181,16 @@ async fn websocket(
         let text = format!("the WebSocket subprotocol must be {SUBPROTOCOL}\n");
         return (StatusCode::BAD_REQUEST, text).into_response();
     }
+    let deadline = visit.handshake_deadline();
     // The longest that a device sends is a record.
     upgrade
         .read_buffer_size(READ_AHEAD)
         .max_message_size(channel::MAX_RECORD)
         .max_frame_size(channel::MAX_RECORD)
         .on_upgrade(async move |socket| {
-            let Origin { source, socket: stream, unproven, accepted } = origin;
-            let deadline = accepted + HANDSHAKE_TIME;
-            connection::serve(socket, shared, source, stream, true, unproven, deadline).await;
+            let Visit { source, stream, unproven, .. } = visit;
+            // TLS has one state for both directions: there the library writes.
+            let is_plain = shared.tls.is_none();
+            connection::serve(socket, shared, source, stream, is_plain, unproven, deadline).await;
         })
-}
-
-/// A browser says from which page a WebSocket is opened: it must be one that this daemon served
-/// under the very name that it is now spoken to. Programs say nothing.
-fn same_origin(headers: &HeaderMap) -> bool {
-    let mut origins = headers.get_all(header::ORIGIN).iter();
-    let Some(origin) = origins.next() else { return true };
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-    let authority = origin.to_str().ok().and_then(|origin| {
-        origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"))
-    });
-    match (authority, host, origins.next()) {
-        (Some(authority), Some(host), None) => authority.eq_ignore_ascii_case(host),
-        _ => false,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn headers(pairs: &[(header::HeaderName, &'static str)]) -> HeaderMap {
-        let mut map = HeaderMap::new();
-        for (name, value) in pairs {
-            map.append(name, HeaderValue::from_static(value));
-        }
-        map
-    }
-
-    #[test]
-    fn only_the_daemons_own_pages_may_open_a_websocket() {
-        use header::{HOST, ORIGIN};
-        let own = [(HOST, "desk:8400"), (ORIGIN, "http://desk:8400")];
-        assert!(same_origin(&headers(&own)));
-        assert!(same_origin(&headers(&[(HOST, "desk:8400")])));
-        assert!(same_origin(&headers(&[(HOST, "desk"), (ORIGIN, "https://DESK")])));
-        for foreign in [
-            vec![(HOST, "desk:8400"), (ORIGIN, "http://evil.example")],
-            vec![(HOST, "desk:8400"), (ORIGIN, "http://desk:8401")],
-            vec![(HOST, "desk:8400"), (ORIGIN, "http://desk:8400.evil.example")],
-            vec![(HOST, "desk:8400"), (ORIGIN, "null")],
-            vec![(HOST, "desk:8400"), (ORIGIN, "file://desk:8400")],
-            vec![(HOST, "desk:8400"), (ORIGIN, "")],
-            vec![(ORIGIN, "http://desk:8400")],
-            vec![(HOST, "desk"), (ORIGIN, "http://desk"), (ORIGIN, "http://evil.example")],
-        ] {
-            assert!(!same_origin(&headers(&foreign)), "{foreign:?}");
-        }
-    }
-
-    #[test]
-    fn a_name_cannot_break_out_of_the_page() {
-        assert_eq!(escape("<b>&\"x"), "&lt;b&gt;&amp;&quot;x");
-    }
 }

@@ -1,9 +1,9 @@
 //! A TCP stream that a server owns and a connection can still cut.
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -25,6 +25,8 @@ pub(crate) struct SharedStream(Arc<Below>);
 #[derive(Debug)]
 struct Below {
     tcp: TcpStream,
+    /// The bytes that went through it, either way.
+    moved: AtomicU64,
     /// Whether a [`Writing`] has taken writing over.
     taken: AtomicBool,
 }
@@ -36,7 +38,9 @@ pub(crate) struct Writing(SharedStream);
 impl Writing {
     /// Writes as much as the stream takes at once.
     pub(crate) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.0.tcp.try_write(bytes)
+        let written = self.0.0.tcp.try_write(bytes);
+        self.0.count(&written);
+        written
     }
 
     /// Waits until the stream may take something.
@@ -47,7 +51,8 @@ impl Writing {
 
 impl SharedStream {
     pub(crate) fn new(tcp: TcpStream) -> Self {
-        SharedStream(Arc::new(Below { tcp, taken: AtomicBool::new(false) }))
+        let (moved, taken) = (AtomicU64::new(0), AtomicBool::new(false));
+        SharedStream(Arc::new(Below { tcp, moved, taken }))
     }
 
     /// Takes writing over from the server, all of whose answers have been written: what it still
@@ -55,6 +60,51 @@ impl SharedStream {
     pub(crate) fn take_writing(&self) -> Writing {
         self.0.taken.store(true, Ordering::Release);
         Writing(self.clone())
+    }
+
+    /// Sends what is written at once, and does not wait for more.
+    pub(crate) fn set_nodelay(&self) -> io::Result<()> {
+        self.0.tcp.set_nodelay(true)
+    }
+
+    /// How many bytes went through it so far, either way.
+    pub(crate) fn moved(&self) -> u64 {
+        self.0.moved.load(Ordering::Relaxed)
+    }
+
+    /// Looks at what comes next, and leaves it there. `None`: nothing comes any more.
+    pub(crate) async fn peek(&self) -> io::Result<Option<u8>> {
+        let mut first = [0];
+        let count = self.0.tcp.peek(&mut first).await?;
+        Ok((count > 0).then_some(first[0]))
+    }
+
+    fn count(&self, moved: &io::Result<usize>) {
+        if let Ok(count) = moved {
+            self.0.moved.fetch_add(*count as u64, Ordering::Relaxed);
+        }
+    }
+
+    /// Writes `length` bytes, or what the stream takes of them, as soon as it takes something.
+    fn poll_write_with(
+        &self,
+        context: &mut Context<'_>,
+        length: usize,
+        write: impl Fn(&TcpStream) -> io::Result<usize>,
+    ) -> Poll<io::Result<usize>> {
+        if self.0.taken.load(Ordering::Acquire) {
+            return Poll::Ready(Ok(length));
+        }
+        loop {
+            ready!(self.0.tcp.poll_write_ready(context))?;
+            match write(&self.0.tcp) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                written => {
+                    self.count(&written);
+                    return Poll::Ready(written);
+                }
+            }
+        }
     }
 
     /// Ends the stream at once; what is still on its way in a buffer goes no further.
@@ -96,7 +146,9 @@ impl AsyncRead for SharedStream {
                 }
                 Ok(count)
             });
-            match all.map_or(read, Ok) {
+            let read = all.map_or(read, Ok);
+            self.count(&read);
+            match read {
                 Ok(count) => {
                     buffer.advance(count);
                     return Poll::Ready(Ok(()));
@@ -114,16 +166,21 @@ impl AsyncWrite for SharedStream {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        if self.0.taken.load(Ordering::Acquire) {
-            return Poll::Ready(Ok(bytes.len()));
-        }
-        loop {
-            ready!(self.0.tcp.poll_write_ready(context))?;
-            match self.0.tcp.try_write(bytes) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                written => return Poll::Ready(written),
-            }
-        }
+        self.poll_write_with(context, bytes.len(), |tcp| tcp.try_write(bytes))
+    }
+
+    // Without it hyper would copy each file of the app into a buffer of the connection.
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let length = slices.iter().map(|slice| slice.len()).sum();
+        self.poll_write_with(context, length, |tcp| tcp.try_write_vectored(slices))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {

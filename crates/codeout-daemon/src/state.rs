@@ -2,6 +2,7 @@
 //! to it.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -20,6 +21,7 @@ use crate::event::Event;
 use crate::offer::{LIFETIME, OfferLimits, OfferView, Offers};
 use crate::registry::Registry;
 use crate::sessions::Sessions;
+use crate::tls::Tls;
 
 /// Events that a slow listener may lag behind before it misses some.
 const EVENT_BACKLOG: usize = 256;
@@ -30,6 +32,8 @@ pub(crate) struct Shared {
     /// The port that it listens on.
     pub(crate) port: u16,
     pub(crate) identity: KeyPair,
+    /// The certificate, when it serves HTTPS.
+    pub(crate) tls: Option<Arc<Tls>>,
     pub(crate) registry: Arc<Registry>,
     devices: Devices,
     offers: Mutex<Offers>,
@@ -97,10 +101,11 @@ impl Drop for Question<'_> {
 }
 
 impl OfferLink {
-    /// The kind as a word: `tailnet`, `lan`, `public`, `loopback`, `advertised`.
+    /// The kind as a word: `certificate`, `tailnet`, `lan`, `public`, `loopback`, `advertised`.
     pub fn kind_word(&self) -> &'static str {
         match self.kind {
             None => "advertised",
+            Some(Kind::Named) => "certificate",
             Some(Kind::Tailnet) => "tailnet",
             Some(Kind::Lan) => "lan",
             Some(Kind::Public) => "public",
@@ -130,6 +135,7 @@ impl Shared {
         config: Config,
         port: u16,
         identity: KeyPair,
+        tls: Option<Arc<Tls>>,
         devices: Devices,
         sessions: Sessions,
         restarts: u32,
@@ -139,6 +145,7 @@ impl Shared {
             config,
             port,
             identity,
+            tls,
             registry: Arc::default(),
             devices,
             offers: Mutex::new(Offers::new(now)),
@@ -269,7 +276,43 @@ impl Shared {
             tracing::warn!(%error, "cannot list the network interfaces");
             Vec::new()
         });
-        address::candidates(&interfaces, bind, self.port)
+        let found = address::candidates(&interfaces, bind, self.port);
+        match &self.tls {
+            Some(tls) => address::secured(found, &tls.names(), |host| tls.covers(host), self.port),
+            None => found,
+        }
+    }
+
+    /// The address to type on this computer.
+    pub(crate) fn here(&self) -> String {
+        if self.tls.is_some()
+            && let Some(best) = self.candidates().first()
+        {
+            return best.address.to_string();
+        }
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        match self.config.bind {
+            Some(IpAddr::V4(v4)) if !v4.is_unspecified() && !v4.is_loopback() => {
+                format!("{scheme}://{v4}:{}", self.port)
+            }
+            Some(IpAddr::V6(v6)) if !v6.is_unspecified() && !v6.is_loopback() => {
+                format!("{scheme}://[{v6}]:{}", self.port)
+            }
+            _ => format!("{scheme}://localhost:{}", self.port),
+        }
+    }
+
+    /// Takes another certificate, if there is one; tells what became of it.
+    async fn refresh_certificate(&self) {
+        let Some(tls) = self.tls.clone() else { return };
+        match tokio::task::spawn_blocking(move || (tls.refresh(), tls.is_ready())).await {
+            Ok((Ok(false), _)) => {}
+            Ok((Ok(true), _)) => self.emit(Event::CertificateRenewed),
+            Ok((Err(error), has_former)) => {
+                self.emit(Event::CertificateFailed { reason: error.to_string(), has_former });
+            }
+            Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+        }
     }
 
     /// Revokes a device: out of the allow-list on disk, then its connections closed. `None` when
@@ -368,6 +411,7 @@ impl Shared {
     /// their pairing.
     pub(crate) async fn housekeep(self: &Arc<Self>) -> Result<(), DevicesError> {
         self.end_questions();
+        self.refresh_certificate().await;
         let now = self.unix();
         let connected = self.registry.connected();
         if !connected.is_empty() {

@@ -68,13 +68,15 @@ fn checked(command: &mut clap::Command, matches: &ArgMatches) -> Result<Cli, cla
     if let Some((name, _)) = matches.subcommand()
         && let Some(id) = DAEMON_OPTIONS.into_iter().find(typed)
     {
+        let id = id.replace('_', "-");
         let text = format!("--{id} before {name} is not its option: put it behind, if it has it");
         return Err(command.error(ErrorKind::ArgumentConflict, text));
     }
     Cli::from_arg_matches(matches).map_err(|error| error.format(command))
 }
 
-const DAEMON_OPTIONS: [&str; 6] = ["port", "bind", "advertise", "name", "confirm", "config"];
+const DAEMON_OPTIONS: [&str; 8] =
+    ["port", "bind", "advertise", "tls_cert", "tls_key", "name", "confirm", "config"];
 
 /// What the daemon is started with.
 #[derive(Debug, Args)]
@@ -90,6 +92,14 @@ pub(crate) struct DaemonArgs {
     /// Address that the QR names, such as that of an https proxy [default: the best found]
     #[arg(long, env = "CODEOUT_ADVERTISE", value_name = "URL")]
     pub(crate) advertise: Option<String>,
+
+    /// Certificate to serve https with, in PEM, with those that lead to its root behind it
+    #[arg(long, env = "CODEOUT_TLS_CERT", value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) tls_cert: Option<PathBuf>,
+
+    /// Private key of the certificate, in PEM; both files are read anew when they change
+    #[arg(long, env = "CODEOUT_TLS_KEY", value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) tls_key: Option<PathBuf>,
 
     /// Name of this computer on its devices [default: the host name]
     #[arg(long, env = "CODEOUT_NAME", value_parser = parse_name)]
@@ -284,6 +294,8 @@ mod tests {
         let error = parsed(&["codeout", "--port", "1", "start"]).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::ArgumentConflict);
         assert!(error.to_string().contains("--port before start"), "{error}");
+        let error = parsed(&["codeout", "--tls-key", "k", "pair"]).unwrap_err();
+        assert!(error.to_string().contains("--tls-key before pair"), "{error}");
         assert!(parsed(&["codeout", "start", "--port", "1"]).is_ok());
         assert!(parsed(&["codeout", "--port", "1"]).is_ok());
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::io::ErrorKind;
 use std::net::IpAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -33,6 +33,10 @@ pub(crate) struct DaemonSettings {
     pub(crate) port: Option<u16>,
     pub(crate) bind: Option<IpAddr>,
     pub(crate) advertise: Option<String>,
+    #[serde(default, deserialize_with = "whole_path")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    #[serde(default, deserialize_with = "whole_path")]
+    pub(crate) tls_key: Option<PathBuf>,
     #[serde(default, deserialize_with = "name")]
     pub(crate) name: Option<Name>,
     pub(crate) confirm: Option<bool>,
@@ -191,6 +195,13 @@ fn name<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Name>, D::Error> {
     })
 }
 
+/// What a path is relative to would depend on where the daemon is started.
+fn whole_path<'de, D: Deserializer<'de>>(from: D) -> Result<Option<PathBuf>, D::Error> {
+    let path = PathBuf::deserialize(from)?;
+    let whole = path.is_absolute().then_some(path);
+    whole.map(Some).ok_or_else(|| Error::custom("a file here is named by the whole path, from /"))
+}
+
 fn detach_key<'de, D: Deserializer<'de>>(from: D) -> Result<Option<DetachKey>, D::Error> {
     let text = String::deserialize(from)?;
     DetachKey::from_str(&text).map(Some).map_err(Error::custom)
@@ -303,6 +314,8 @@ mod tests {
             advertise = "https://desk.example.com"
             name = "desk"
             confirm = true
+            tls_cert = "/etc/codeout/desk.crt"
+            tls_key = "/etc/codeout/desk.key"
             [sessions]
             history_lines = 0
             history_bytes = 1048576
@@ -325,6 +338,8 @@ mod tests {
         assert_eq!(daemon.name.unwrap().as_str(), "desk");
         assert_eq!(daemon.advertise.unwrap(), "https://desk.example.com");
         assert_eq!(daemon.confirm, Some(true));
+        assert_eq!(daemon.tls_cert, Some("/etc/codeout/desk.crt".into()));
+        assert_eq!(daemon.tls_key, Some("/etc/codeout/desk.key".into()));
         assert_eq!(settings.detach_key, "ctrl-a".parse().ok());
         let sessions = settings.sessions;
         assert_eq!((sessions.history_lines, sessions.history_bytes), (0, 1 << 20));
@@ -361,6 +376,7 @@ mod tests {
             ("[daemon]\n\nport = 70000", 3, "70000"),
             ("[daemon]\nport = \"80\"", 2, "expected u16"),
             ("[daemon]\nbind = \"here\"", 2, "IP address"),
+            ("[daemon]\ntls_key = \"desk.key\"", 2, "by the whole path"),
             ("[daemon]\nname = \" x\"", 2, "a name has 1 to 64 bytes"),
             ("[sessions]\nhistory_lines = -1", 2, "a number from 0 to 1000000"),
             ("[sessions]\noutput_bytes = 5", 2, "a number from 65536 to 268435456"),

@@ -180,7 +180,7 @@ pub struct RemoteOffer {
     pub offer: OfferEntry,
     /// The daemon's fingerprint.
     pub fingerprint: String,
-    /// What each link's address is: `tailnet`, `lan`, `public`, `loopback`, `advertised`.
+    /// What each link's address is: `certificate`, `tailnet`, `lan`, `public`, `loopback`, `advertised`.
     pub kinds: Vec<String>,
     client: Client,
 }

@@ -84,6 +84,8 @@ pub struct Status {
     pub name: String,
     /// Where it listens.
     pub port: u16,
+    /// The address to type on this computer.
+    pub here: String,
     /// Addresses that a device may reach it at, best first.
     pub addresses: Vec<String>,
     /// Its fingerprint.

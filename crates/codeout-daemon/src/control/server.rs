@@ -179,6 +179,7 @@ impl Visit {
             pid: std::process::id(),
             name: shared.config.name.to_string(),
             port: shared.port,
+            here: shared.here(),
             addresses,
             fingerprint: self.fingerprint.text().await,
             connected: devices.iter().filter(|device| device.connected).count(),

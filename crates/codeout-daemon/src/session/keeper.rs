@@ -93,15 +93,12 @@ impl Keeper<'_> {
         // trying tells.
         let mut let_go = false;
         let mut pause = LOOK_AGAIN;
-        // Whether the program may have ended; its end is told by a signal.
-        let mut maybe_over = true;
         let status = loop {
             // Other sessions have their turn, however much this one prints.
             tokio::task::consume_budget().await;
-            if maybe_over && let Some(status) = self.session.processes.try_wait()? {
+            if let Some(status) = self.session.processes.try_wait()? {
                 break status;
             }
-            maybe_over = true;
             let at = self.due_at();
             tokio::select! {
                 biased;
@@ -111,7 +108,6 @@ impl Keeper<'_> {
                     if let_go {
                         self.settle();
                     }
-                    maybe_over = let_go;
                 }
                 () = tokio::time::sleep(pause), if let_go => {
                     let more = self.read(&mut buffer)? == Found::Output;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use codeout_daemon::control::{Client, Status};
 
 use crate::cli::DaemonArgs;
-use crate::command::run::{head_address, lost_sessions};
+use crate::command::run::lost_sessions;
 use crate::failure::{Code, Failure};
 use crate::home::Home;
 use crate::log_file::LogFile;
@@ -40,9 +40,8 @@ pub(crate) async fn run(args: DaemonArgs, home: &Home) -> Result<(), Failure> {
     command.args(arguments(&args, home)).stdin(Stdio::null());
     command.stdout(log.try_clone().map_err(cannot)?).stderr(log);
     let mut child = command.spawn()?;
-    let Status { port, lost, .. } = answer(&mut child, home, &file, begin).await?;
-    let bind = args.bind.or(settings.daemon.bind);
-    ui::say(format!("codeout runs: {BOLD}{}{BOLD:#}", head_address(bind, port)));
+    let Status { here, lost, .. } = answer(&mut child, home, &file, begin).await?;
+    ui::say(format!("codeout runs: {BOLD}{here}{BOLD:#}"));
     if let Some(line) = lost_sessions(&lost) {
         ui::note(line);
     }
@@ -52,7 +51,7 @@ pub(crate) async fn run(args: DaemonArgs, home: &Home) -> Result<(), Failure> {
 
 /// The same daemon's arguments, for the process that it becomes.
 fn arguments(args: &DaemonArgs, home: &Home) -> Vec<std::ffi::OsString> {
-    let DaemonArgs { port, bind, advertise, name, confirm, config } = args;
+    let DaemonArgs { port, bind, advertise, tls_cert, tls_key, name, confirm, config } = args;
     let mut all = vec!["detached".into()];
     // The usual one is found again, and the settings in their own place with it.
     if let Some(named) = home.named() {
@@ -70,10 +69,13 @@ fn arguments(args: &DaemonArgs, home: &Home) -> Vec<std::ffi::OsString> {
     if *confirm == Some(false) {
         all.push("--confirm=false".into());
     }
-    if let Some(config) = config {
-        // It is read anew behind a restart.
-        let config = std::path::absolute(config).unwrap_or_else(|_| config.clone());
-        all.extend(["--config".into(), config.into()]);
+    let files = [("--tls-cert", tls_cert), ("--tls-key", tls_key), ("--config", config)];
+    for (option, file) in files {
+        if let Some(file) = file {
+            // It is read anew behind a restart.
+            let file = std::path::absolute(file).unwrap_or_else(|_| file.clone());
+            all.extend([option.into(), file.into()]);
+        }
     }
     all
 }
@@ -129,6 +131,7 @@ mod tests {
     fn the_daemon_is_started_with_what_start_was_told() {
         let typed = ["codeout", "start", "--port", "0", "--bind", "::1", "--name", "my desk"];
         let more = ["--advertise", "http://x:1", "--confirm=false", "--config", "/c.toml"];
+        let more = [&more[..], &["--tls-cert", "/d.crt", "--tls-key", "/d.key"]].concat();
         let Some(Command::Start(args)) = Cli::parse_from(typed.iter().chain(&more)).command else {
             panic!()
         };

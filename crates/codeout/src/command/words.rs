@@ -1,10 +1,10 @@
 //! The sentence, the next step and the exit code for every error of the libraries.
 
-use codeout_daemon::OpenError;
 use codeout_daemon::control::{ClientError, ControlError};
 use codeout_daemon::devices::DevicesError;
 use codeout_daemon::identity::{IdentityError, UnsafeFile};
 use codeout_daemon::stopped::StoppedError;
+use codeout_daemon::{OpenError, TlsError};
 
 use crate::failure::{Code, Failure};
 use crate::ui;
@@ -26,6 +26,7 @@ pub(crate) fn open_error(error: &OpenError) -> Failure {
             .hint("set CODEOUT_HOME to a directory that only you can use"),
         OpenError::Identity(error) => identity_error(error),
         OpenError::Devices(error) => devices_error(error),
+        OpenError::Tls(error) => tls_error(error),
         _ => Failure::new(Code::Other, text),
     }
 }
@@ -69,6 +70,28 @@ fn identity_error(error: &IdentityError) -> Failure {
             "it was left as it is: restore it from a backup, or move it away to start with a \
              new key (all devices must then be paired again)",
         ),
+    }
+}
+
+fn tls_error(error: &TlsError) -> Failure {
+    let failure = Failure::new(Code::BrokenFile, error.to_string());
+    match error {
+        TlsError::Read { reason, .. } if reason.kind() == std::io::ErrorKind::PermissionDenied => {
+            failure.hint("let this user read it, or copy it to where this user can")
+        }
+        TlsError::Read { .. } => failure
+            .hint("--tls-cert and --tls-key take files, as `tailscale cert` or certbot write them"),
+        TlsError::NoCertificate { .. } | TlsError::BadCertificate { .. } => failure
+            .hint("it is to be in PEM, with -----BEGIN CERTIFICATE-----, the daemon's own first"),
+        TlsError::NoKey { .. } | TlsError::BadKey { .. } => failure.hint(
+            "it is to be in PEM, with -----BEGIN PRIVATE KEY-----; `openssl pkey` takes a \
+             passphrase off",
+        ),
+        TlsError::Mismatch { .. } => failure.hint(
+            "name the two files that belong together; in a file with several certificates the \
+             daemon's own comes first",
+        ),
+        _ => failure,
     }
 }
 

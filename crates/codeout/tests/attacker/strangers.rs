@@ -190,6 +190,10 @@ async fn nonsense_gets_an_alert_and_no_more() {
 const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
 /// What a busy machine may add to it.
 const SLACK: Duration = Duration::from_secs(4);
+/// The pace of the attack…
+const PACE: Duration = Duration::from_millis(250);
+/// …and how often a connection is answered.
+const VISITS: u32 = 100;
 const UPGRADE: &[u8] = b"GET /ws HTTP/1.1\r\n\
     Host: desk\r\n\
     Connection: Upgrade\r\n\
@@ -254,12 +258,12 @@ async fn a_slow_request_leaves_less_time_for_the_handshake() {
     tokio::time::timeout(HANDSHAKE_TIME + SLACK, slowly).await.expect("it is still there");
 }
 
-/// Who asks for the page again and again holds his place no longer than others do.
+/// Who asks for the page again and again has so many answers, and then no place any more.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_visitor_does_not_stay() {
     let (daemon, _) = stage().await;
     let visits = dawdle(daemon.port(), b"", b"GET / HTTP/1.1\r\nHost: desk\r\n\r\n");
-    tokio::time::timeout(HANDSHAKE_TIME + SLACK, visits).await.expect("it is still there");
+    tokio::time::timeout(PACE * VISITS + SLACK, visits).await.expect("it is still there");
 }
 
 /// Sends `first`, and then `again` and again, until the daemon closes.
@@ -267,8 +271,7 @@ async fn dawdle(port: u16, first: &[u8], again: &[u8]) {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
     stream.write_all(first).await.unwrap();
     let mut answer = [0; 1024];
-    // The pace of the attack.
-    let mut pace = tokio::time::interval(Duration::from_millis(250));
+    let mut pace = tokio::time::interval(PACE);
     loop {
         tokio::select! {
             read = stream.read(&mut answer) => match read {

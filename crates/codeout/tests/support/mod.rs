@@ -4,7 +4,9 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
 
+pub mod certificate;
 pub mod device;
+pub mod http;
 pub mod process;
 pub mod relay;
 pub mod screen;

@@ -7,7 +7,7 @@ use codeout_daemon::{Asked, Daemon};
 use tokio::sync::broadcast;
 
 use super::news::{self, News};
-use super::{Next, Start, head_address, restart};
+use super::{Next, Start, restart};
 use crate::cli::DaemonArgs;
 use crate::command::words;
 use crate::console::Signals;
@@ -26,11 +26,13 @@ pub(crate) async fn run(args: DaemonArgs, home: &Home) -> Result<(), Failure> {
     let start = Start::new(&args, home)?;
     let config = start.config.clone();
     let mut daemon = start.daemon().await.map_err(|error| words::open_error(&error))?;
-    let address = head_address(config.bind, daemon.port());
-    log(&format!("codeout {} runs: {address}", env!("CARGO_PKG_VERSION")));
+    log(&format!("codeout {} runs: {}", env!("CARGO_PKG_VERSION"), daemon.here()));
     let mut signals = Signals::new()?;
     loop {
         if let Some(line) = news::lost_sessions(daemon.lost()) {
+            log(&line);
+        }
+        if let Some(line) = news::exposed_key(daemon.exposed_key()) {
             log(&line);
         }
         match serve(&daemon, home, &mut signals).await {

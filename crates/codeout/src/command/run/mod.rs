@@ -5,11 +5,10 @@ mod front;
 mod news;
 pub(crate) use news::lost_sessions;
 
-use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use codeout_daemon::{Config, Daemon, Inherited, OfferLimits, OpenError};
+use codeout_daemon::{Config, Daemon, Inherited, OfferLimits, OpenError, TlsFiles};
 use codeout_protocol::address::Address;
 
 use crate::cli::DaemonArgs;
@@ -51,8 +50,11 @@ pub(crate) async fn run(args: DaemonArgs, home: &Home) -> Result<(), Failure> {
         if let Some(line) = lost_sessions(daemon.lost()) {
             console.line(&line);
         }
-        let head = head_address(config.bind, daemon.port());
-        let next = Front::new(&daemon, head).serve(&mut console, events, &mut signals).await;
+        if let Some(line) = news::exposed_key(daemon.exposed_key()) {
+            console.line(&line);
+        }
+        let next =
+            Front::new(&daemon, daemon.here()).serve(&mut console, events, &mut signals).await;
         console.live("");
         match next {
             Next::Stop => {
@@ -128,10 +130,15 @@ fn configure(args: &DaemonArgs, settings: Settings, home: &Home) -> Result<Confi
     let port = args.port.or(daemon.port).unwrap_or(Address::DEFAULT_PORT);
     let name = args.name.clone().or(daemon.name).unwrap_or_else(home::machine_name);
     let advertise = args.advertise.clone().or(daemon.advertise);
+    let certificate = args.tls_cert.clone().or(daemon.tls_cert);
+    let tls = tls_files(certificate, args.tls_key.clone().or(daemon.tls_key))?;
+    let has_tls = tls.is_some();
+    let advertised = |text: &str| advertised(text, port, has_tls);
     Ok(Config {
         bind: args.bind.or(daemon.bind),
         port,
-        advertise: advertise.as_deref().map(|text| advertised(text, port)).transpose()?,
+        advertise: advertise.as_deref().map(advertised).transpose()?,
+        tls,
         confirm: args.confirm.or(daemon.confirm).unwrap_or(false),
         shell: home::shell(),
         sessions: settings.sessions,
@@ -139,31 +146,34 @@ fn configure(args: &DaemonArgs, settings: Settings, home: &Home) -> Result<Confi
     })
 }
 
-/// The address that links name; without scheme and port, the daemon's own port.
-fn advertised(text: &str, port: u16) -> Result<Address, Failure> {
+/// One file without the other is a mistake.
+fn tls_files(
+    certificate: Option<PathBuf>,
+    key: Option<PathBuf>,
+) -> Result<Option<TlsFiles>, Failure> {
+    let missing = match (certificate, key) {
+        (Some(certificate), Some(key)) => return Ok(Some(TlsFiles { certificate, key })),
+        (None, None) => return Ok(None),
+        (Some(_), None) => ("--tls-cert", "--tls-key"),
+        (None, Some(_)) => ("--tls-key", "--tls-cert"),
+    };
+    let (given, missing) = missing;
+    Err(Failure::new(Code::Usage, format!("{given} needs {missing} too"))
+        .hint("https takes a certificate and its private key"))
+}
+
+/// The address that links name; without scheme and port, the daemon's own.
+fn advertised(text: &str, port: u16, has_tls: bool) -> Result<Address, Failure> {
     let typed = Address::from_typed(text);
     let own_port = !text.contains("://") && typed.as_ref().is_ok_and(|a| a.host() == text.trim());
     let address = match typed {
-        Ok(typed) if own_port && port != 0 => Address::new(false, typed.host(), Some(port)),
+        Ok(typed) if own_port && port != 0 => Address::new(has_tls, typed.host(), Some(port)),
         other => other,
     };
     address.map_err(|error| {
         Failure::new(Code::Usage, format!("the address to advertise: {error}"))
             .hint("an address looks like https://desk.example.com or 192.168.1.20:8400")
     })
-}
-
-/// The address to type on this computer.
-pub(crate) fn head_address(bind: Option<IpAddr>, port: u16) -> String {
-    match bind {
-        Some(IpAddr::V4(v4)) if !v4.is_unspecified() && !v4.is_loopback() => {
-            format!("http://{v4}:{port}")
-        }
-        Some(IpAddr::V6(v6)) if !v6.is_unspecified() && !v6.is_loopback() => {
-            format!("http://[{v6}]:{port}")
-        }
-        _ => format!("http://localhost:{port}"),
-    }
 }
 
 /// A daemon runs already: say so, and offer a code from it.

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use codeout_daemon::{Daemon, Event, LostSession};
@@ -52,6 +53,15 @@ impl News {
             Event::Unfinished { device } => {
                 format!("{} never finished pairing, and is out again", device.name)
             }
+            Event::CertificateRenewed => "https goes on with the new certificate".to_owned(),
+            Event::CertificateFailed { reason, has_former } => {
+                let reason = ui::clean(&reason);
+                let so = match has_former {
+                    true => "the one before is still served",
+                    false => "nobody can connect until it can be used",
+                };
+                format!("{RED}the certificate failed:{RED:#} {reason}; {so}")
+            }
             Event::SessionOpened { session, by } => opened(&session, &by),
             Event::SessionEnded { session } => ended(&session),
             _ => return Vec::new(),
@@ -98,6 +108,14 @@ fn opened(session: &SessionEntry, by: &str) -> String {
 fn ended(session: &SessionEntry) -> String {
     let how = session.ended.map_or_else(String::new, |ended| ui::ending(ended.status));
     format!("session {} ended {how}", ui::clean(&session.name))
+}
+
+/// That everybody may read the key of the certificate, if so.
+pub(super) fn exposed_key(path: Option<&Path>) -> Option<String> {
+    path.map(|path| {
+        let path = ui::clean(&path.display().to_string());
+        format!("{YELLOW}every user of this computer can read{YELLOW:#} {path}: chmod o-r it")
+    })
 }
 
 /// What a daemon that was killed took with it, if anything.
