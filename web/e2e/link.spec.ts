@@ -1,0 +1,109 @@
+import { expect, test } from './fixtures';
+import { lasting } from './wait';
+import { Wire } from './wire';
+
+/** Counts aloud, and writes down what is typed. */
+const COUNTING = `
+stty -echo
+(n=1; while [ $n -le 2000 ]; do echo "tick $n"; n=$((n + 1)); sleep 0.1; done) &
+cat > typed.txt
+kill $!
+`;
+
+/** What a browser itself says of a WebSocket that breaks. */
+const BROKEN = /WebSocket connection|ERR_(CONNECTION|INTERNET|NETWORK|EMPTY)/;
+
+test('thirty seconds without a network, and nothing is lost', async ({ desk, device, origin }) => {
+  test.setTimeout(90_000);
+  const wire = await Wire.start(desk.port);
+  device.watch.mayReach(`${origin}:${wire.port}`);
+  device.watch.expectFault(BROKEN);
+  await desk.must('open', '-d', '--name', 'long', '--', 'sh', '-c', COUNTING);
+  await device.pairByLink((await desk.offer()).link.replace(`:${desk.port}`, `:${wire.port}`));
+  const screen = await device.openSession('long');
+  const latest = async (): Promise<number> =>
+    Number(/tick (\d+)\n*$/.exec((await screen.rows()).join('\n'))?.[1]);
+  await expect.poll(latest).toBeGreaterThan(0);
+  await screen.enter('before');
+  await expect.poll(() => desk.read('typed.txt')).toBe('before\n');
+
+  wire.freeze();
+  await device.context.setOffline(true);
+  await expect(screen.state).toContainText(/Asleep|cannot be reached|was cut/);
+  const last = await latest();
+  await screen.enter('meanwhile');
+  await lasting(30_000);
+  await device.context.setOffline(false);
+  wire.thaw();
+
+  await expect.poll(latest).toBeGreaterThan(last + 250);
+  await screen.enter('after');
+  await screen.press('Control+d');
+  await expect(screen.state).toContainText('The program ended');
+  expect(desk.read('typed.txt')).toBe('before\nmeanwhile\nafter\n');
+  const ticks = [...(await screen.wholeText()).matchAll(/^tick (\d+)$/gm)].map(([, n]) =>
+    Number(n),
+  );
+  expect(ticks).toEqual(ticks.map((_, index) => index + 1));
+  expect(ticks.length).toBeGreaterThan(last + 250);
+  await wire.stop();
+});
+
+test('a link that is cut again and again takes what is typed once', async ({
+  desk,
+  device,
+  origin,
+}) => {
+  const wire = await Wire.start(desk.port);
+  device.watch.mayReach(`${origin}:${wire.port}`);
+  device.watch.expectFault(BROKEN);
+  await desk.must('open', '-d', '--name', 'cuts', '--', 'sh', '-c', 'stty -echo; cat > cuts.txt');
+  await device.pairByLink((await desk.offer()).link.replace(`:${desk.port}`, `:${wire.port}`));
+  const screen = await device.openSession('cuts');
+  let expected = '';
+  for (let round = 0; round < 4; round += 1) {
+    await screen.enter(`up ${round}`);
+    await wire.cut();
+    await screen.enter(`down ${round}`);
+    await expect(screen.state).not.toBeEmpty();
+    await wire.restore();
+    expected += `up ${round}\ndown ${round}\n`;
+    await expect.poll(() => desk.read('cuts.txt')).toBe(expected);
+  }
+  await wire.stop();
+});
+
+test('a daemon that restarts keeps its sessions and the page its screen', async ({
+  desk,
+  device,
+}) => {
+  device.watch.expectFault(BROKEN);
+  await desk.must('open', '-d', '--name', 'kept');
+  await device.pairWith(desk);
+  const screen = await device.openSession('kept');
+  await screen.enter('echo be""fore');
+  await screen.shows(/^before$/m);
+  await desk.must('restart');
+  await screen.enter('echo af""ter');
+  await screen.shows(/^after$/m, 20_000);
+});
+
+test('a revoked device is told within a second, and does not come back', async ({
+  desk,
+  device,
+}) => {
+  await desk.must('open', '-d', '--name', 'stream', '--', 'sh', '-c', 'while :; do date; done');
+  await device.pairWith(desk);
+  const screen = await device.openSession('stream');
+  await screen.shows(/\d\d:\d\d:\d\d/);
+  const [{ name = '' } = {}] = await desk.devices();
+  await desk.must('devices', 'revoke', name);
+  const told = device.page.getByText('This device was revoked');
+  await expect(told.first()).toBeVisible({ timeout: 1000 });
+  expect(await desk.devices()).toEqual([]);
+
+  await device.page.reload();
+  await expect(device.page.getByText('desk does not know this device').first()).toBeVisible();
+  expect((await desk.session('stream')).columns).toBe(80);
+  await expect(device.page.getByText(/\d\d:\d\d:\d\d/)).toHaveCount(0);
+});

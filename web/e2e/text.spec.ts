@@ -1,0 +1,73 @@
+import { expect, test } from './fixtures';
+
+test('several lines are shown before they are pasted into a shell', async ({ desk, device }) => {
+  await desk.must('open', '-d', '--name', 'lines', '--', 'sh', '-c', 'stty -echo; cat > lines.txt');
+  await device.pairWith(desk);
+  const screen = await device.openSession('lines');
+  await screen.field.focus();
+  await device.page.evaluate(() => {
+    const clipboardData = new DataTransfer();
+    clipboardData.setData('text/plain', 'first\u202e\nsecond\u001b[A\n');
+    const event = new ClipboardEvent('paste', { clipboardData, bubbles: true, cancelable: true });
+    document.activeElement?.dispatchEvent(event);
+  });
+  const sheet = device.page.getByRole('dialog', { name: /^Paste \d lines\?$/ });
+  await expect(sheet).toContainText('first');
+  await sheet.getByRole('button', { name: /^Paste \d lines$/ }).click();
+  await screen.press('Enter');
+  const text = (): string => desk.read('lines.txt');
+  await expect.poll(text).toMatch(/^first.*\nsecond/);
+  expect(text()).not.toContain('\u001b');
+});
+
+test('text is selected and copied while a program holds the mouse', async ({ desk, device }) => {
+  const program = "printf '\\033[?1003h\\033[?1006hto be copied'; sleep 1000";
+  await desk.must('open', '-d', '--name', 'copy', '--', 'sh', '-c', program);
+  await device.pairWith(desk);
+  const screen = await device.openSession('copy');
+  await screen.shows(/to be copied/);
+  await (await screen.menu()).getByRole('button', { name: 'Select text' }).click();
+  const view = device.page.getByRole('dialog', { name: 'Select text' });
+  await view.getByText('to be copied').selectText();
+  await view.getByRole('button', { name: 'Copy' }).click();
+  await expect(device.page.getByText('Copied.')).toBeVisible();
+  await screen.field.focus();
+  await device.page.evaluate(() => {
+    const box = document.body.appendChild(document.createElement('textarea'));
+    box.id = 'box';
+    box.focus();
+  });
+  await device.page.keyboard.press('Control+v');
+  await expect(device.page.locator('#box')).toHaveValue(/to be copied/);
+});
+
+test('a link shows where it really leads before it opens', async ({ desk, device }) => {
+  const link = '\\033]8;;https://target.test/path\\033\\\\looks.like.test\\033]8;;\\033\\\\';
+  await desk.must('open', '-d', '--name', 'link', '--', 'sh', '-c', `printf '${link}'; sleep 1000`);
+  await device.pairWith(desk);
+  const screen = await device.openSession('link');
+  await screen.shows(/looks\.like\.test/);
+  const box = await device.page.locator('.xterm-screen').boundingBox();
+  if (!box) throw new Error('no screen');
+  await device.page.mouse.move(box.x + 20, box.y + 6);
+  await device.page.mouse.move(box.x + 24, box.y + 8);
+  await device.page.mouse.click(box.x + 24, box.y + 8);
+  const sheet = device.page.getByRole('dialog', { name: 'Open this link?' });
+  await expect(sheet).toContainText('https://target.test/path');
+  await expect(sheet.getByRole('button', { name: 'Open in a new tab' })).toBeVisible();
+});
+
+test('a program may put text on the clipboard when its user agrees', async ({ desk, device }) => {
+  const request = `printf '\\033]52;c;${Buffer.from('offered <b>text</b>').toString('base64')}\\a'`;
+  await desk.must('open', '-d', '--name', 'osc');
+  await device.pairWith(desk);
+  const screen = await device.openSession('osc');
+  await screen.enter(request);
+  const sheet = device.page.getByRole('dialog', { name: 'Copy what the program offers?' });
+  await expect(sheet).toContainText('offered <b>text</b>');
+  // A tap in its first moment was meant for what lay there before.
+  await expect(async () => {
+    await sheet.getByRole('button', { name: 'Do not copy' }).click({ timeout: 1_000 });
+    await expect(sheet).toBeHidden({ timeout: 200 });
+  }).toPass();
+});

@@ -1,0 +1,32 @@
+import { defineConfig } from '@playwright/test';
+import { DESKTOP, PHONE, type Place } from './e2e/browser';
+
+/**
+ * The web app in a real browser, against a real daemon. Everything is shown on a laptop at
+ * `localhost`, and on a phone over plain http by a name, where browsers withhold what they keep for
+ * secure pages.
+ */
+export default defineConfig<Place>({
+  testDir: 'e2e',
+  testMatch: '*.spec.ts',
+  timeout: 45_000,
+  expect: { timeout: 10_000 },
+  workers: 2,
+  retries: 0,
+  forbidOnly: true,
+  reporter: 'list',
+  use: { actionTimeout: 10_000, trace: 'off', video: 'off', screenshot: 'off' },
+  projects: [
+    {
+      name: 'localhost-desktop',
+      testIgnore: ['tls.spec.ts', '*.phone.spec.ts'],
+      use: { ...DESKTOP, origin: 'http://localhost' },
+    },
+    {
+      name: 'http-phone',
+      testIgnore: 'tls.spec.ts',
+      use: { ...PHONE, origin: 'http://desk.test' },
+    },
+    { name: 'tls', testMatch: 'tls.spec.ts', use: { ...PHONE, origin: 'https://desk.test' } },
+  ],
+});
