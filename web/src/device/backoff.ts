@@ -24,7 +24,7 @@ export class Backoff {
   /** @returns the next wait, in milliseconds: a half to the whole of what it is, `least` or more. */
   next(least = 0): number {
     const wait = Math.max(this.#next, least);
-    this.#next = Math.min(wait * 2, this.longest);
+    this.#next = Math.min(this.#next * 2, this.longest);
     return wait * (0.5 + Math.random() / 2);
   }
 }
