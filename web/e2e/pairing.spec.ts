@@ -61,6 +61,7 @@ test('a wrong code is refused, and the right one is still good', async ({ desk, 
     code.startsWith('A') ? `B${code.slice(1)}` : `A${code.slice(1)}`,
   );
   await expect(device.page.getByRole('alert')).toContainText('Wrong code');
+  await expect(device.page.getByText('Complete.')).toBeHidden();
   await desk.terminal.shows(/wrong pairing code from 127\.0\.0\.1/);
   expect(await device.keptDaemons()).toBe(0);
   await device.codeField.fill(code);
@@ -79,11 +80,26 @@ test('a used code lets nobody else in', async ({ desk, device, newDevice }) => {
   expect(await desk.devices()).toHaveLength(1);
 });
 
+test('a name that is taken gets a number, and the page says so', async ({
+  desk,
+  device,
+  newDevice,
+}) => {
+  await device.pairByLink((await desk.offer()).link);
+  const [first] = await desk.devices();
+  const other = await newDevice();
+  await other.openLink((await desk.offer()).link);
+  await expect(
+    other.page.getByText(`This device is called ${first?.name}-2. You can`),
+  ).toBeVisible();
+});
+
 test('a code that was replaced is wrong', async ({ desk, device }) => {
   const old = await desk.freshCode();
   await desk.freshCode();
   await device.typeCode(desk.address, old);
   await expect(device.page.getByRole('alert')).toContainText('Wrong code');
+  await expect(device.page.getByText('Complete.')).toBeHidden();
   await device.codeField.clear();
 });
 

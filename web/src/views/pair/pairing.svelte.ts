@@ -1,6 +1,13 @@
 /** One pairing as the views see it: which step it is at, and what may be done there. */
 
-import type { Device, KnownDaemon, PairedByCode, PairProblem, PairStep } from '../../device/types';
+import type {
+  Device,
+  KnownDaemon,
+  Link,
+  PairedByCode,
+  PairProblem,
+  PairStep,
+} from '../../device/types';
 import { daemonAt } from '../daemon-at';
 import { ownName } from '../device-name';
 import { pairProblem } from '../pair-words';
@@ -102,7 +109,7 @@ export class Pairing {
       const before = await this.#known();
       const daemon = await device.pairByLink(link, name, (step) => this.#step('link', step));
       if (before && before.id !== daemon.id) await device.forget(before.id);
-      this.#done('link', daemon);
+      this.#done('link', daemon, device);
     });
   }
 
@@ -119,7 +126,7 @@ export class Pairing {
     if (compared === undefined) return;
     this.state = { at: 'compare', fingerprint: compared.fingerprint, busy: true };
     try {
-      this.#done('code', await compared.match());
+      this.#done('code', await compared.match(), await this.#device);
     } catch (error) {
       this.#again = () => this.match();
       this.state = { at: 'failed', problem: pairProblem(error), again: true, pending: true };
@@ -190,10 +197,24 @@ export class Pairing {
     this.state = { at: 'compare', fingerprint: compared.fingerprint, busy: false };
   }
 
-  #done(how: How, daemon: KnownDaemon): void {
+  #done(how: How, daemon: KnownDaemon, device: Device): void {
     this.#compared = undefined;
     this.#link = undefined;
     this.typed = '';
     this.state = { at: 'done', how, daemon };
+    this.#learnName(device.link(daemon.id));
+  }
+
+  /** The daemon may have given this device another name than it proposed. */
+  #learnName(link: Link): void {
+    if (link.me !== undefined) {
+      this.name = link.me.name;
+      return;
+    }
+    const stop = link.on('state', () => {
+      if (link.me === undefined) return;
+      stop();
+      this.#learnName(link);
+    });
   }
 }
