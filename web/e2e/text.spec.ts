@@ -71,3 +71,34 @@ test('a program may put text on the clipboard when its user agrees', async ({ de
     await expect(sheet).toBeHidden({ timeout: 200 });
   }).toPass();
 });
+
+for (const colorScheme of ['light', 'dark'] as const) {
+  test(`inverse text can be read, ${colorScheme}`, async ({ desk, device }) => {
+    await device.page.emulateMedia({ colorScheme });
+    const program = "printf '\\033[7mINVERSE\\033[0m'; sleep 1000";
+    await desk.must('open', '-d', '--name', 'inverse', '--', 'sh', '-c', program);
+    await device.pairWith(desk);
+    const screen = await device.openSession('inverse');
+    await screen.shows(/INVERSE/);
+    const text = device.page.locator('.xterm-rows span', { hasText: 'INVERSE' });
+    const [ink, paper] = await text.evaluate((element) => {
+      const { color, backgroundColor } = getComputedStyle(element);
+      return [color, backgroundColor].map((css) => (css.match(/[\d.]+/g) ?? []).map(Number));
+    });
+    // As ordinary text is: xterm.js would grey it down to 4.5.
+    expect(contrast(luminance(ink), luminance(paper))).toBeGreaterThan(12);
+  });
+}
+
+/** WCAG 2's relative luminance of red, green and blue, each 0 to 255. */
+function luminance(colour: readonly number[] = []): number {
+  const [red = 0, green = 0, blue = 0] = colour.map((value) => {
+    const part = value / 255;
+    return part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
+  });
+  return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+}
+
+function contrast(one: number, other: number): number {
+  return (Math.max(one, other) + 0.05) / (Math.min(one, other) + 0.05);
+}
