@@ -22,8 +22,9 @@ test: ## every check and every test; the last line counts them
 lint: ## the checks alone, without running tests
 	@scripts/test fmt clippy docs weblint deny law words
 
-bench: build ## the whole-system benchmarks
+bench: build ## the whole-system benchmarks; those of the page need Chromium
 	cargo run --release --locked -p codeout-bench
+	cd web && CODEOUT_BIN=$(abspath $(BIN)) npm run bench
 
 screenshots: build ## pictures of every view of the app, into docs/; needs Chromium
 	cd web && CODEOUT_BIN=$(abspath $(BIN)) npm run screenshots
