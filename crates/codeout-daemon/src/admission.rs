@@ -17,6 +17,7 @@ use crate::event::Event;
 use crate::offer::OfferNumber;
 use crate::registry::Presence;
 use crate::state::Shared;
+use crate::trail::Refusal;
 
 /// A device that has not finished its handshake in this time from its first byte is let go.
 pub(crate) const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
@@ -103,7 +104,14 @@ pub(crate) async fn admit(
             tracing::debug!(%source, %error, "handshake ended");
             error.alert()
         }
-        Ended::Alert(alert) => alert,
+        Ended::Alert(alert) => {
+            match alert {
+                Alert::TooManyAttempts => shared.note_refusal(Refusal::TooMany, source),
+                Alert::NoOffer => shared.note_refusal(Refusal::NoOffer, source),
+                _ => shared.note_refusal(Refusal::Malformed, source),
+            }
+            alert
+        }
     };
     // It may be gone already.
     let _ = door.send(alert.message().to_vec()).await;
@@ -140,6 +148,7 @@ async fn connect(
     let accepted = match claim.verify(found.as_ref().map(|(_, psk)| psk)) {
         Ok(accepted) => accepted,
         Err(refusal) => {
+            shared.note_refusal(Refusal::NotPaired, source);
             shared.emit(Event::NotPaired { source });
             door.send(refusal).await?;
             return Err(Ended::Refused);
@@ -198,6 +207,7 @@ async fn pair(
     let begun = shared.offers().begin(shared.now(), source, sid);
     let (offer, code) = begun.map_err(Ended::Alert)?;
     let proved = prove(door, shared, p1, code).await.inspect_err(|_| {
+        shared.note_refusal(Refusal::WrongCode, source);
         shared.emit(Event::WrongCode { source });
     })?;
 
@@ -207,6 +217,14 @@ async fn pair(
             PairRefusal::Expired => shared.emit(Event::StaleCode { source, used: false }),
             PairRefusal::Declined => {}
         }
+        shared.note_refusal(
+            match why {
+                PairRefusal::AlreadyUsed => Refusal::Used,
+                PairRefusal::Expired => Refusal::Expired,
+                PairRefusal::Declined => Refusal::Declined,
+            },
+            source,
+        );
         proved.refuse(why)
     };
     let device = match settle(door, shared, source, offer, &proved).await {
@@ -274,10 +292,14 @@ async fn settle(
     };
     let (key, psk) = (proved.device_key(), proved.psk().clone());
     let name = proved.proposed_name().cloned();
+    shared.write_trail().await;
     let store = Arc::clone(shared);
     let written = shared.store(move |devices| {
         let written = match devices.list()?.len() {
-            0..MAX_DEVICES => devices.insert(&key, &psk, name.as_ref(), limits, now).map(Some),
+            0..MAX_DEVICES => {
+                let name = name.as_ref();
+                devices.insert_from(source, &key, &psk, name, limits, now).map(Some)
+            }
             _ => Ok(None),
         };
         match &written {
@@ -294,6 +316,7 @@ async fn settle(
         Ok(None) => format!("the device list holds {MAX_DEVICES} devices already"),
         Err(error) => error.to_string(),
     };
+    shared.note_refusal(Refusal::NotStored, source);
     shared.emit(Event::StoreFailed { reason });
     Err(Settled::Failed)
 }

@@ -12,6 +12,7 @@ use crate::event::Event;
 use crate::hooks::{HookEvent, HookKind};
 use crate::session::{News, Session};
 use crate::state::Shared;
+use crate::trail::Happening;
 
 /// Changes of entries in this time are told as one…
 const TOGETHER: Duration = Duration::from_millis(200);
@@ -108,6 +109,8 @@ impl Crier {
         self.shared.sessions.run_hook(event);
         let told = message::Event::SessionEnded { session: entry.session, status: ended.status };
         self.shared.sessions.tell(told);
+        let (name, status) = (entry.name.clone(), ended.status);
+        self.shared.note(Happening::SessionEnded { session: entry.session, name, status });
         self.shared.emit(Event::SessionEnded { session: entry });
     }
 

@@ -1,26 +1,27 @@
-//! The allow-list: the daemon's record of paired devices, in SQLite. All SQL is here.
+//! The allow-list: the daemon's record of paired devices, and beside it the audit trail, in
+//! SQLite. All SQL is here and below.
 //!
 //! Every change is one transaction that is on disk before the call returns. Several processes
 //! may have the list open; each call sees what the others have committed.
 
 mod error;
+mod file;
 mod id;
+mod trail;
 
 use std::fmt;
 use std::fs;
 use std::io;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use codeout_protocol::message::Limits;
 use codeout_protocol::name::Name;
 use codeout_protocol::sodium::{Psk, PublicKey};
-use rusqlite::config::DbConfig;
 use rusqlite::types::Type;
 use rusqlite::{
-    Connection, ErrorCode, OpenFlags, OptionalExtension, Row, Transaction, TransactionBehavior,
-    named_params, params,
+    Connection, OptionalExtension, Row, Transaction, TransactionBehavior, named_params, params,
 };
 
 pub use self::error::{DevicesError, SelectError};
@@ -28,31 +29,10 @@ pub use self::id::{DeviceId, DeviceIdError};
 pub use crate::files::UnsafeFile;
 
 use self::error::classify;
-use crate::files::{self, Draft};
+use self::file::{beside, connect, connect_beside, create, wipe_log};
+use crate::files;
 use crate::naming::{self, folded};
-
-/// "codt": what marks a SQLite file as codeout's allow-list.
-const APPLICATION_ID: i32 = 0x636f_6474;
-/// The version of the tables, which this code reads and writes.
-const VERSION: i32 = 1;
-/// How long a call waits for another process that writes.
-const PATIENCE: Duration = Duration::from_secs(5);
-
-/// `turn` keeps the order of pairing whatever the clock did.
-const TABLES: &str = "
-    CREATE TABLE device (
-        turn       INTEGER PRIMARY KEY,
-        id         TEXT    NOT NULL UNIQUE,
-        key        BLOB    NOT NULL UNIQUE CHECK (length(key) = 32),
-        psk        BLOB    NOT NULL CHECK (length(psk) = 32),
-        name       TEXT    NOT NULL UNIQUE,
-        paired_at  INTEGER NOT NULL,
-        last_seen  INTEGER,
-        unfinished INTEGER NOT NULL CHECK (unfinished IN (0, 1)),
-        watch_only INTEGER NOT NULL CHECK (watch_only IN (0, 1)),
-        expires_at INTEGER
-    ) STRICT;
-";
+use crate::trail::{Happening, Who};
 
 /// What a [`Device`] is read from: all but its secret.
 const COLUMNS: &str = "id, key, name, paired_at, last_seen, unfinished, watch_only, expires_at";
@@ -61,6 +41,8 @@ const COLUMNS: &str = "id, key, name, paired_at, last_seen, unfinished, watch_on
 pub struct Devices {
     path: PathBuf,
     connection: Mutex<Connection>,
+    /// Another one to the same file; taken before `connection`, where both are.
+    trail: Mutex<Connection>,
 }
 
 /// A paired device: all that is kept of it but its secret. Times are in seconds since 1970; one
@@ -118,9 +100,10 @@ impl Devices {
             return Err(DevicesError::Corrupt { path, reason: "it is empty".to_owned() });
         }
         let connection = connect(&path)?;
-        let devices = Devices { path, connection: Mutex::new(connection) };
-        wipe_log(&devices.lock()); // a crash may have come between a change and this
-        Ok(devices)
+        // A crash may have come between a change and this.
+        wipe_log(&connection);
+        let trail = connect_beside(&path).map_err(|error| classify(&path, error))?;
+        Ok(Devices { path, connection: Mutex::new(connection), trail: Mutex::new(trail) })
     }
 
     /// Adds a device, its pairing unfinished. Its name is `proposed` (`device` for `None`) made
@@ -135,6 +118,40 @@ impl Devices {
         proposed: Option<&Name>,
         limits: Limits,
         now: u64,
+    ) -> Result<Device> {
+        self.insert_noted(key, psk, proposed, limits, now, |_| None)
+    }
+
+    /// As [`insert`](Self::insert), for a device that came from `source`: the audit trail gets its
+    /// line in the same transaction.
+    ///
+    /// # Errors
+    /// As [`insert`](Self::insert).
+    pub(crate) fn insert_from(
+        &self,
+        source: IpAddr,
+        key: &PublicKey,
+        psk: &Psk,
+        proposed: Option<&Name>,
+        limits: Limits,
+        now: u64,
+    ) -> Result<Device> {
+        let paired = |device: &Device| Happening::Paired {
+            device: device.into(),
+            source,
+            limits: device.limits,
+        };
+        self.insert_noted(key, psk, proposed, limits, now, |device| Some(paired(device)))
+    }
+
+    fn insert_noted(
+        &self,
+        key: &PublicKey,
+        psk: &Psk,
+        proposed: Option<&Name>,
+        limits: Limits,
+        now: u64,
+        note: impl FnOnce(&Device) -> Option<Happening>,
     ) -> Result<Device> {
         self.write(|transaction| {
             let devices = all(transaction)?;
@@ -151,20 +168,10 @@ impl Devices {
                 unfinished: true,
                 limits: Limits { expires_at: limits.expires_at.map(storable), ..limits },
             };
-            transaction.execute(
-                "INSERT INTO device (id, key, psk, name, paired_at, unfinished, watch_only,
-                                     expires_at)
-                 VALUES (:id, :key, :psk, :name, :paired_at, 1, :watch_only, :expires_at)",
-                named_params! {
-                    ":id": device.id.as_str(),
-                    ":key": device.key.0.as_slice(),
-                    ":psk": psk.expose().as_slice(),
-                    ":name": device.name.as_str(),
-                    ":paired_at": device.paired_at.cast_signed(),
-                    ":watch_only": device.limits.watch_only,
-                    ":expires_at": device.limits.expires_at.map(u64::cast_signed),
-                },
-            )?;
+            add(transaction, &device, psk)?;
+            if let Some(happening) = note(&device) {
+                trail::append(transaction, now, &happening)?;
+            }
             Ok(Ok(device))
         })?
     }
@@ -188,31 +195,68 @@ impl Devices {
     /// Removes the devices that were paired before `paired_before` and never finished, but those
     /// in `except`. Returns what was removed.
     pub fn purge_unfinished(&self, paired_before: u64, except: &[DeviceId]) -> Result<Vec<Device>> {
-        self.remove(|device| {
+        let goes = |device: &Device| {
             device.unfinished && device.paired_at < paired_before && !except.contains(&device.id)
-        })
+        };
+        self.remove(goes, |_| None, 0)
     }
 
     /// Removes a device. Once this returns, it stays out through a crash. Its secret is wiped from
     /// the files too, at the latest when no other process reads them any more. `None` when it was
     /// not in the list.
     pub fn revoke(&self, id: DeviceId) -> Result<Option<Device>> {
-        Ok(self.remove(|device| device.id == id)?.pop())
+        Ok(self.remove(|device| device.id == id, |_| None, 0)?.pop())
+    }
+
+    /// As [`revoke`](Self::revoke), at `by`'s word: the audit trail gets its line in the same
+    /// transaction.
+    pub(crate) fn revoke_by(&self, by: &Who, id: DeviceId, now: u64) -> Result<Option<Device>> {
+        let revoked =
+            |device: &Device| Some(Happening::Revoked { device: device.into(), by: by.clone() });
+        Ok(self.remove(|device| device.id == id, revoked, now)?.pop())
     }
 
     /// Gives a device the name `wanted`, made unlike every other's as in [`insert`](Self::insert).
     /// Returns the name that it got; `None` when it is not in the list.
     pub fn rename(&self, id: DeviceId, wanted: &Name) -> Result<Option<Name>> {
+        let renamed = self.rename_noted(id, wanted, None)?;
+        Ok(renamed.map(|(_, device)| device.name))
+    }
+
+    /// As [`rename`](Self::rename), at `by`'s word: the audit trail gets its line in the same
+    /// transaction. Returns the name before, and the device as it is.
+    pub(crate) fn rename_by(
+        &self,
+        by: &Who,
+        id: DeviceId,
+        wanted: &Name,
+        now: u64,
+    ) -> Result<Option<(Name, Device)>> {
+        self.rename_noted(id, wanted, Some((by, now)))
+    }
+
+    fn rename_noted(
+        &self,
+        id: DeviceId,
+        wanted: &Name,
+        note: Option<(&Who, u64)>,
+    ) -> Result<Option<(Name, Device)>> {
         self.write(|transaction| {
             let mut devices = all(transaction)?;
             let Some(at) = devices.iter().position(|device| device.id == id) else {
                 return Ok(None);
             };
-            devices.remove(at);
+            let mut device = devices.remove(at);
             let name = unique_name(wanted.as_str(), &devices);
             let sql = "UPDATE device SET name = ?2 WHERE id = ?1";
             transaction.execute(sql, [id.as_str(), name.as_str()])?;
-            Ok(Some(name))
+            let before = std::mem::replace(&mut device.name, name);
+            if let Some((by, now)) = note {
+                let (device, before) = (Who::from(&device), before.to_string());
+                let renamed = Happening::Renamed { device, before, by: by.clone() };
+                trail::append(transaction, now, &renamed)?;
+            }
+            Ok(Some((before, device)))
         })
     }
 
@@ -271,16 +315,26 @@ impl Devices {
         }
     }
 
-    fn remove(&self, goes: impl Fn(&Device) -> bool) -> Result<Vec<Device>> {
+    fn remove(
+        &self,
+        goes: impl Fn(&Device) -> bool,
+        note: impl Fn(&Device) -> Option<Happening>,
+        now: u64,
+    ) -> Result<Vec<Device>> {
         let removed = self.write(|transaction| {
             let mut devices = all(transaction)?;
             devices.retain(goes);
             for device in &devices {
                 transaction.execute("DELETE FROM device WHERE id = ?1", [device.id.as_str()])?;
+                if let Some(happening) = note(device) {
+                    trail::append(transaction, now, &happening)?;
+                }
             }
             Ok(devices)
         })?;
         if !removed.is_empty() {
+            // Whoever reads or writes the trail would be in the way.
+            let _quiet = self.trail_lock();
             wipe_log(&self.lock());
         }
         Ok(removed)
@@ -316,16 +370,6 @@ impl fmt::Debug for Devices {
     }
 }
 
-/// Moves what is in the write-ahead log to the main file and empties the log, where removed
-/// secrets would stay until it is written over. Best effort: a reader in another process may be
-/// in the way, and then the next call does it.
-fn wipe_log(connection: &Connection) {
-    // The change itself is committed: nobody waits for this.
-    let _ = connection.busy_timeout(Duration::ZERO);
-    let _ = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
-    let _ = connection.busy_timeout(PATIENCE);
-}
-
 /// An id that is no other device's, nor any device's name.
 fn fresh_id(devices: &[Device]) -> DeviceId {
     loop {
@@ -352,97 +396,22 @@ fn storable(time: u64) -> u64 {
     time.min(i64::MAX.cast_unsigned())
 }
 
-fn beside(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    name.into()
-}
-
-/// Makes an empty list at `path`, unless something is there by then.
-fn create(path: &Path) -> Result<()> {
-    let create_error = |error: io::Error| match error.kind() {
-        io::ErrorKind::StorageFull => DevicesError::Full { path: path.to_owned() },
-        io::ErrorKind::ReadOnlyFilesystem => DevicesError::ReadOnly { path: path.to_owned() },
-        _ => DevicesError::Open { path: path.to_owned(), reason: error.to_string() },
-    };
-    let (draft, _) = Draft::create(path).map_err(create_error)?;
-    let fill = || {
-        let connection = open_existing(draft.path())?;
-        // Part of the file: all who open it find it set.
-        connection.pragma_update(None, "journal_mode", "WAL")?;
-        connection.execute_batch(&format!(
-            "BEGIN;
-             PRAGMA application_id = {APPLICATION_ID};
-             PRAGMA user_version = {VERSION};
-             {TABLES}
-             COMMIT;"
-        ))?;
-        connection.close().map_err(|(_, error)| error)
-    };
-    fill().map_err(|error| classify(path, error))?;
-    draft.publish().map_err(create_error)?;
+/// Writes a fresh device down.
+fn add(transaction: &Transaction<'_>, device: &Device, psk: &Psk) -> rusqlite::Result<()> {
+    transaction.execute(
+        "INSERT INTO device (id, key, psk, name, paired_at, unfinished, watch_only, expires_at)
+         VALUES (:id, :key, :psk, :name, :paired_at, 1, :watch_only, :expires_at)",
+        named_params! {
+            ":id": device.id.as_str(),
+            ":key": device.key.0.as_slice(),
+            ":psk": psk.expose().as_slice(),
+            ":name": device.name.as_str(),
+            ":paired_at": device.paired_at.cast_signed(),
+            ":watch_only": device.limits.watch_only,
+            ":expires_at": device.limits.expires_at.map(u64::cast_signed),
+        },
+    )?;
     Ok(())
-}
-
-/// A connection to the list at `path`, after making sure that it is one.
-fn connect(path: &Path) -> Result<Connection> {
-    let failed = |error| classify(path, error);
-    let path = || path.to_owned();
-    let connection = open_existing(&path()).map_err(failed)?;
-    // Until it is known to be ours, closing it must not tidy it up either.
-    let keep = DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
-    connection.set_db_config(keep, true).map_err(failed)?;
-    let number = |pragma| connection.pragma_query_value(None, pragma, |row| row.get::<_, i32>(0));
-    if number("application_id").map_err(failed)? != APPLICATION_ID {
-        return Err(DevicesError::NotDevices { path: path() });
-    }
-    match number("user_version").map_err(failed)? {
-        VERSION => {}
-        newer if newer > VERSION => return Err(DevicesError::Newer { path: path() }),
-        _ => return Err(DevicesError::NotDevices { path: path() }),
-    }
-    let corrupt = |reason| DevicesError::Corrupt { path: path(), reason };
-    let verdict = "PRAGMA integrity_check(1)";
-    let verdict: String = connection.query_row(verdict, [], |row| row.get(0)).map_err(failed)?;
-    if verdict != "ok" {
-        return Err(corrupt(verdict));
-    }
-    if connection.is_readonly("main").map_err(failed)? {
-        return Err(DevicesError::ReadOnly { path: path() });
-    }
-    let mode: String = connection
-        .pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))
-        .map_err(failed)?;
-    if mode != "wal" {
-        let reason = format!("its file system does not allow a write-ahead log ({mode})");
-        return Err(DevicesError::Failed { path: path(), reason });
-    }
-    for (pragma, value) in [
-        ("synchronous", "FULL"),
-        ("secure_delete", "ON"),
-        // Where a plain fsync does not reach the disk: macOS. Nothing elsewhere.
-        ("fullfsync", "ON"),
-        ("checkpoint_fullfsync", "ON"),
-    ] {
-        connection.pragma_update(None, pragma, value).map_err(failed)?;
-    }
-    // Now, rather than when a device connects, and with the tables' own errors.
-    match all(&connection) {
-        Ok(_) => {}
-        Err(error) if matches!(error.sqlite_error_code(), None | Some(ErrorCode::Unknown)) => {
-            return Err(corrupt(error.to_string()));
-        }
-        Err(error) => return Err(failed(error)),
-    }
-    connection.set_db_config(keep, false).map_err(failed)?;
-    Ok(connection)
-}
-
-fn open_existing(path: &Path) -> rusqlite::Result<Connection> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags)?;
-    connection.busy_timeout(PATIENCE)?;
-    Ok(connection)
 }
 
 fn all(connection: &Connection) -> rusqlite::Result<Vec<Device>> {

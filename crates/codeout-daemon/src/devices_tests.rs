@@ -2,6 +2,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use tempfile::TempDir;
 
+use super::file::PATIENCE;
 use super::*;
 
 pub(super) fn name(text: &str) -> Name {

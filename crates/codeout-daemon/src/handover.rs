@@ -20,6 +20,7 @@ use rustix::net::{
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use crate::inheritance;
 use crate::session::{Facts, Saved};
 use crate::sessions::SavedSessions;
 
@@ -85,7 +86,10 @@ impl Inherited {
         })();
         match ready {
             Ok(stdin) => {
+                // The next process takes its own from what this one was started with.
+                let _ = inheritance::give_back();
                 let error = command.env(VARIABLE, "1").exec();
+                inheritance::take();
                 // Best effort: without its input the daemon has no keys.
                 let _ = rustix::stdio::dup2_stdin(&stdin);
                 (error, self)

@@ -41,6 +41,7 @@ mod fingerprint;
 mod handover;
 mod hooks;
 pub mod identity;
+pub mod inheritance;
 mod limiter;
 mod local_link;
 mod lock;
@@ -64,6 +65,7 @@ mod shared_stream;
 mod state;
 pub mod stopped;
 mod tls;
+pub mod trail;
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -97,6 +99,7 @@ use lock::{Lock, LockError};
 use sessions::Sessions;
 use state::Shared;
 use tls::Tls;
+use trail::{Happening, Who};
 
 /// How often the daemon looks at what time has changed.
 const HOUSEKEEPING: Duration = Duration::from_secs(1);
@@ -260,12 +263,18 @@ impl Daemon {
         let Store { identity, devices } = store;
         let shared = Shared::new(config, port, identity, tls, devices, sessions, restarts);
         let shared = Arc::new(shared);
+        let version = env!("CARGO_PKG_VERSION").to_owned();
+        shared.note(match restarts {
+            0 => Happening::DaemonStarted { version, lost: shared.sessions.lost().len() },
+            _ => Happening::DaemonRestarted { version },
+        });
         let (stop, stopped) = watch::channel(false);
         let mut tasks = JoinSet::new();
         tasks.spawn(server::serve(listener, Arc::clone(&shared), stopped.clone()));
         let for_control = fingerprint.clone();
         tasks.spawn(control::serve(control, Arc::clone(&shared), for_control, stopped.clone()));
         tasks.spawn(crier::serve(Arc::clone(&shared), stopped.clone()));
+        tasks.spawn(trail::serve(Arc::clone(&shared), stopped.clone()));
         tasks.spawn(keep_house(Arc::clone(&shared), stopped));
         let abandoned = Abandoned { shared: Arc::clone(&shared), for_nothing: true };
         Ok(Daemon { shared, fingerprint, stop, tasks, socket, doors, abandoned, lock })
@@ -303,7 +312,7 @@ impl Daemon {
 
     /// Opens a fresh offer, which ends the one before.
     pub fn offer(&self, limits: OfferLimits) -> OfferView {
-        self.shared.open_offer(limits)
+        self.shared.open_offer(limits, Who::computer())
     }
 
     /// The current offer, used up or not.
@@ -330,7 +339,7 @@ impl Daemon {
     /// # Errors
     /// Those of the allow-list; then nothing was changed.
     pub async fn revoke(&self, id: DeviceId) -> Result<Option<Device>, DevicesError> {
-        self.shared.revoke(id).await
+        self.shared.revoke(id, Who::computer()).await
     }
 
     /// Renames a device; the name is made unique. `None` when it is not in the list.
@@ -338,7 +347,7 @@ impl Daemon {
     /// # Errors
     /// Those of the allow-list; then nothing was changed.
     pub async fn rename(&self, id: DeviceId, name: Name) -> Result<Option<Device>, DevicesError> {
-        self.shared.rename(id, name).await
+        self.shared.rename(id, name, Who::computer()).await
     }
 
     /// Answers [`Event::ConfirmationNeeded`]. False when nobody waits for the answer any more.
@@ -377,6 +386,7 @@ impl Daemon {
     pub async fn hand_over(mut self) -> Inherited {
         self.close(ClosingReason::Restarting).await;
         self.abandoned.for_nothing = false;
+        self.shared.write_trail().await;
         let sessions = self.shared.sessions.save().await;
         let Doors { listener, control } = self.doors;
         let restarts = self.shared.restarts;
@@ -388,6 +398,8 @@ impl Daemon {
     pub async fn stop(mut self) {
         self.close(ClosingReason::Stopping).await;
         self.shared.sessions.end_all().await;
+        self.shared.note(Happening::DaemonStopped {});
+        self.shared.write_trail().await;
         // A socket that stays behind is a dead daemon's; the next one removes it.
         let _ = std::fs::remove_file(&self.socket);
     }
@@ -422,6 +434,9 @@ struct Store {
 impl Store {
     fn open(paths: &Paths) -> Result<Self, OpenError> {
         let identity = identity(paths)?;
+        if !identity.secret.lock_in_memory() {
+            tracing::debug!("the daemon's key cannot be locked in memory");
+        }
         Ok(Store { identity, devices: Devices::open(&paths.devices())? })
     }
 }

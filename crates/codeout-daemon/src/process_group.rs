@@ -6,6 +6,8 @@ use std::process::{ExitStatus, Stdio};
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::process::{Child, ChildStdout, Command};
 
+use crate::inheritance;
+
 /// A running program and all that it has started, unless that made a group of its own. Dropping
 /// this kills them.
 #[derive(Debug)]
@@ -22,7 +24,11 @@ impl ProcessGroup {
     /// # Errors
     /// The program cannot be started.
     pub(crate) fn spawn(command: &mut Command) -> io::Result<Self> {
-        let child = command.stdin(Stdio::null()).stderr(Stdio::null()).process_group(0).spawn()?;
+        command.stdin(Stdio::null()).stderr(Stdio::null()).process_group(0);
+        inheritance::for_command(command);
+        let turn = inheritance::one_at_a_time();
+        let child = command.spawn()?;
+        drop(turn);
         let group = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
         Ok(ProcessGroup { child, group })
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use codeout_protocol::message::{self, Answer, ErrorCode, OfferEntry, Request, RequestError};
-use codeout_protocol::name::Name;
+use codeout_protocol::name::{Name, clean_text};
 
 use crate::crier;
 use crate::devices::{Device, DeviceId};
@@ -13,6 +13,7 @@ use crate::offer::{LIFETIME, OfferLimits, OfferNumber};
 use crate::session::Session;
 use crate::sessions;
 use crate::state::Shared;
+use crate::trail::{Happening, MAX_TEXT, Who};
 
 /// The longest time that a device can be let in for: ten years.
 const MAX_FOR_SECONDS: u64 = 315_360_000;
@@ -32,7 +33,7 @@ pub(crate) async fn answer(
         Request::Revoke { device: id } => {
             may_manage(device)?;
             let id = id.parse::<DeviceId>().map_err(|_| no_device())?;
-            let revoked = shared.revoke(id).await.map_err(|e| failed(&e))?;
+            let revoked = shared.revoke(id, device.into()).await.map_err(|e| failed(&e))?;
             revoked.map(|_| Answer::Done {}).ok_or_else(no_device)
         }
         Request::Rename { device: id, name } => {
@@ -41,7 +42,7 @@ pub(crate) async fn answer(
             let name = Name::clean(&name).ok_or_else(|| {
                 RequestError::new(ErrorCode::BadRequest, "the name has no character to show")
             })?;
-            let renamed = shared.rename(id, name).await.map_err(|e| failed(&e))?;
+            let renamed = shared.rename(id, name, device.into()).await.map_err(|e| failed(&e))?;
             let renamed = renamed.ok_or_else(no_device)?;
             Ok(Answer::Renamed { name: renamed.name.to_string() })
         }
@@ -51,7 +52,8 @@ pub(crate) async fn answer(
                 let text = format!("for_seconds is 1 to {MAX_FOR_SECONDS}");
                 return Err(RequestError::new(ErrorCode::BadRequest, text));
             }
-            Ok(Answer::Offer(offer(shared, OfferLimits { watch_only, for_seconds }).1))
+            let limits = OfferLimits { watch_only, for_seconds };
+            Ok(Answer::Offer(offer(shared, limits, device.into()).1))
         }
         Request::Sessions { after } => {
             let (sessions, more) = shared.sessions.list(after);
@@ -72,12 +74,14 @@ async fn act_on_session(
 ) -> Result<Answer, RequestError> {
     match request {
         Request::Open(open) => {
-            let (shared, by) = (Arc::clone(shared), device.name.clone());
+            let (shared, by) = (Arc::clone(shared), device.clone());
+            let program = clean_text(open.program.as_deref().unwrap_or("shell"), MAX_TEXT);
             // Once begun it runs to its end, whatever becomes of the connection: a program that
             // was started is one that somebody waits for.
             let opening = tokio::spawn(async move {
-                let session = shared.sessions.open(open, by.as_str()).await?;
-                crier::opened(&shared, &session, by.as_str());
+                let session = shared.sessions.open(open, by.name.as_str()).await?;
+                note_opened(&shared, &session, program, &by);
+                crier::opened(&shared, &session, by.name.as_str());
                 Ok(Answer::Opened { opened: session.entry() })
             });
             match opening.await {
@@ -93,12 +97,18 @@ async fn act_on_session(
         }
         Request::End { session } => {
             let session = running(shared, session)?;
+            let (number, name) = (session.id(), session.name().to_string());
+            let by = Who::from(device);
+            shared.note(Happening::SessionEndAsked { session: number, name, by });
             // Whether they heed it or not shows in time.
             tokio::spawn(async move { session.end().await });
             Ok(Answer::Done {})
         }
         Request::RenameSession { session, name } => {
+            let before = shared.sessions.find(session)?.name().to_string();
             let name = shared.sessions.rename(session, &name).await?;
+            let (now, by) = (name.to_string(), Who::from(device));
+            shared.note(Happening::SessionRenamed { session, name: now, before, by });
             Ok(Answer::Renamed { name: name.to_string() })
         }
         Request::Dismiss { session } => {
@@ -110,6 +120,18 @@ async fn act_on_session(
     }
 }
 
+/// Notes an open session for the audit trail.
+fn note_opened(shared: &Shared, session: &Session, program: String, by: &Device) {
+    let entry = session.entry();
+    shared.note(Happening::SessionOpened {
+        session: entry.session,
+        name: entry.name,
+        program,
+        directory: clean_text(&entry.directory, MAX_TEXT),
+        by: by.into(),
+    });
+}
+
 /// A session whose program has not ended.
 fn running(shared: &Shared, id: message::SessionId) -> Result<Arc<Session>, RequestError> {
     let session = shared.sessions.find(id)?;
@@ -119,9 +141,9 @@ fn running(shared: &Shared, id: message::SessionId) -> Result<Arc<Session>, Requ
     }
 }
 
-/// Opens a fresh offer, for showing it; its number too.
-pub(crate) fn offer(shared: &Shared, limits: OfferLimits) -> (OfferNumber, OfferEntry) {
-    let view = shared.open_offer(limits);
+/// Opens a fresh offer at `by`'s word, for showing it; its number too.
+pub(crate) fn offer(shared: &Shared, limits: OfferLimits, by: Who) -> (OfferNumber, OfferEntry) {
+    let view = shared.open_offer(limits, by);
     let entry = OfferEntry {
         code: view.code.printed().to_string(),
         links: shared

@@ -31,6 +31,7 @@ use crate::patience::{self, Visit};
 use crate::shared_stream::SharedStream;
 use crate::state::Shared;
 use crate::tls::{Greeted, Tls};
+use crate::trail::Refusal;
 use crate::{app, connection, redirect};
 
 /// The memory for a request's headers, in bytes.
@@ -81,7 +82,7 @@ pub(crate) async fn serve(
     let router = Router::new()
         .route(WEBSOCKET_PATH, get(websocket))
         .fallback(app::serve)
-        .with_state(shared)
+        .with_state(Arc::clone(&shared))
         .layer(from_fn(patience::bounded))
         .layer(map_response(move |response| async move { app::guard(response, is_secure) }));
     loop {
@@ -104,9 +105,13 @@ pub(crate) async fn serve(
                 let visit = Visit::new(source, stream, unproven);
                 tokio::spawn(converse(visit, router.clone(), tls.clone()));
             }
-            // Who speaks TLS understands no other answer.
-            None if tls.is_some() => {}
-            None => turn_away(&stream),
+            None => {
+                shared.note_refusal(Refusal::TooMany, source);
+                // Who speaks TLS understands no other answer.
+                if tls.is_none() {
+                    turn_away(&stream);
+                }
+            }
         }
     }
 }

@@ -22,6 +22,7 @@ use crate::offer::{LIFETIME, OfferLimits, OfferView, Offers};
 use crate::registry::Registry;
 use crate::sessions::Sessions;
 use crate::tls::Tls;
+use crate::trail::{self, Happening, Refusal, Trail, Who};
 
 /// Events that a slow listener may lag behind before it misses some.
 const EVENT_BACKLOG: usize = 256;
@@ -40,6 +41,7 @@ pub(crate) struct Shared {
     events: broadcast::Sender<Event>,
     decisions: Mutex<Decisions>,
     pub(crate) sessions: Sessions,
+    pub(crate) trail: Trail,
     asked: Asking,
     /// When this process began with the daemon, in seconds since 1970.
     pub(crate) started_at: u64,
@@ -152,6 +154,7 @@ impl Shared {
             events: broadcast::Sender::new(EVENT_BACKLOG),
             decisions: Mutex::default(),
             sessions,
+            trail: Trail::default(),
             asked: Asking::default(),
             started_at,
             restarts,
@@ -179,6 +182,23 @@ impl Shared {
         }
         // Nobody may be listening.
         let _ = self.events.send(event);
+    }
+
+    /// Notes for the audit trail what has happened now.
+    pub(crate) fn note(&self, happening: Happening) {
+        self.trail.note(self.unix(), happening);
+    }
+
+    /// Notes for the audit trail that somebody was turned away.
+    pub(crate) fn note_refusal(&self, why: Refusal, source: IpAddr) {
+        self.trail.note_refusal(self.unix(), self.now(), why, source);
+    }
+
+    /// Writes down what was noted, so that what comes next stands behind it.
+    pub(crate) async fn write_trail(self: &Arc<Self>) {
+        if let Err(error) = trail::write(self, true).await {
+            tracing::warn!(%error, "the audit trail cannot be written");
+        }
     }
 
     pub(crate) fn offers(&self) -> MutexGuard<'_, Offers> {
@@ -247,13 +267,14 @@ impl Shared {
         }
     }
 
-    /// Opens a fresh offer.
-    pub(crate) fn open_offer(&self, limits: OfferLimits) -> OfferView {
+    /// Opens a fresh offer, at `by`'s word.
+    pub(crate) fn open_offer(&self, limits: OfferLimits, by: Who) -> OfferView {
         let mut offers = self.offers();
         let view = offers.open(self.now(), Code::random(), limits);
         // Whoever is asked about the offer before need not answer any more.
         self.decisions().open.clear();
         drop(offers);
+        self.note(Happening::offer(by, limits));
         self.emit(Event::OfferOpened { number: view.number });
         view
     }
@@ -315,17 +336,19 @@ impl Shared {
         }
     }
 
-    /// Revokes a device: out of the allow-list on disk, then its connections closed. `None` when
+    /// Revokes a device, at `by`'s word: out of the allow-list on disk, then its connections closed. `None` when
     /// it is not in the list. Once begun it runs to its end, whoever asked.
     pub(crate) async fn revoke(
         self: &Arc<Self>,
         id: DeviceId,
+        by: Who,
     ) -> Result<Option<Device>, DevicesError> {
         let shared = Arc::clone(self);
         let task = tokio::spawn(async move {
-            let Some(device) = shared.store(move |devices| devices.revoke(id)).await? else {
-                return Ok(None);
-            };
+            shared.write_trail().await;
+            let now = shared.unix();
+            let revoked = shared.store(move |devices| devices.revoke_by(&by, id, now)).await?;
+            let Some(device) = revoked else { return Ok(None) };
             shared.emit(Event::Revoked { device: device.clone() });
             shared.registry.close(&id, ClosingReason::Revoked).await;
             shared.sessions.forget_device(id);
@@ -337,18 +360,17 @@ impl Shared {
         }
     }
 
-    /// Renames a device; the name is made unique. `None` when it is not in the list.
+    /// Renames a device, at `by`'s word; the name is made unique. `None` when it is not in the list.
     pub(crate) async fn rename(
         self: &Arc<Self>,
         id: DeviceId,
         name: Name,
+        by: Who,
     ) -> Result<Option<Device>, DevicesError> {
-        let change = move |devices: &Devices| {
-            let before = devices.get(id)?.map(|device| device.name);
-            let renamed = devices.rename(id, &name)?;
-            Ok(before.zip(if renamed.is_some() { devices.get(id)? } else { None }))
-        };
-        let Some((before, device)) = self.store(change).await? else { return Ok(None) };
+        self.write_trail().await;
+        let now = self.unix();
+        let renamed = self.store(move |devices| devices.rename_by(&by, id, &name, now)).await?;
+        let Some((before, device)) = renamed else { return Ok(None) };
         self.emit(Event::Renamed { device: device.clone(), before });
         Ok(Some(device))
     }
@@ -418,6 +440,7 @@ impl Shared {
             let devices = self.store(Devices::list).await?;
             let over = |device: &&Device| device.limits.expired(now);
             for device in devices.iter().filter(over).filter(|d| connected.contains(&d.id)) {
+                self.note(Happening::Expired { device: device.into() });
                 self.registry.close(&device.id, ClosingReason::Expired).await;
                 self.sessions.forget_device(device.id);
             }
@@ -428,6 +451,7 @@ impl Shared {
         for device in purged {
             // It may have connected in this very moment.
             self.registry.close(&device.id, ClosingReason::Expired).await;
+            self.note(Happening::Unfinished { device: (&device).into() });
             self.emit(Event::Unfinished { device });
         }
         // Last: when it is only a date that cannot be written, all else was done.

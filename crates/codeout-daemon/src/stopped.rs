@@ -7,11 +7,13 @@ use codeout_protocol::message::DeviceEntry;
 use codeout_protocol::name::Name;
 use codeout_protocol::sodium::PublicKey;
 
+use crate::clock::{Clock, SystemClock};
 use crate::config::Paths;
 use crate::control::{ControlError, select_error, store_error};
 use crate::devices::{Device, Devices, DevicesError};
 use crate::identity::{Identity, IdentityError};
 use crate::lock::{Lock, LockError};
+use crate::trail::{Entry, Query, Who};
 
 /// The files of a daemon that does not run, kept from starting as long as this lives.
 #[derive(Debug)]
@@ -86,7 +88,8 @@ impl Stopped {
     /// [`ControlError::NoDevice`], [`ControlError::Ambiguous`], [`ControlError::Store`].
     pub fn revoke(&self, wanted: &str) -> Result<DeviceEntry, ControlError> {
         let device = self.select(wanted)?;
-        self.devices.revoke(device.id).map_err(store_error)?;
+        let now = SystemClock.unix();
+        self.devices.revoke_by(&Who::computer(), device.id, now).map_err(store_error)?;
         Ok(device.entry())
     }
 
@@ -97,10 +100,21 @@ impl Stopped {
     pub fn rename(&self, wanted: &str, name: &str) -> Result<DeviceEntry, ControlError> {
         let name = Name::clean(name).ok_or(ControlError::BadName)?;
         let mut device = self.select(wanted)?;
-        if let Some(name) = self.devices.rename(device.id, &name).map_err(store_error)? {
-            device.name = name;
+        let now = SystemClock.unix();
+        let renamed = self.devices.rename_by(&Who::computer(), device.id, &name, now);
+        if let Some((_, renamed)) = renamed.map_err(store_error)? {
+            device = renamed;
         }
         Ok(device.entry())
+    }
+
+    /// The lines of the audit trail that are asked for, oldest first.
+    ///
+    /// # Errors
+    /// [`ControlError::NoDevice`], [`ControlError::Store`].
+    pub fn trail(&self, query: &Query) -> Result<Vec<Entry>, ControlError> {
+        let wanted = query.device.as_deref().unwrap_or_default();
+        self.devices.trail(query).map_err(|error| select_error(wanted, error))
     }
 
     fn select(&self, wanted: &str) -> Result<Device, ControlError> {

@@ -170,6 +170,15 @@ pub struct KeyPair {
     pub secret: SecretKey,
 }
 
+impl SecretKey {
+    /// Keeps the secret out of swap and core dumps until the process ends, for one that lives as
+    /// long. False when the system does not let this process lock memory: it is as usable then.
+    pub fn lock_in_memory(&self) -> bool {
+        // SAFETY: the buffer is the secret's own, of this size. Its bytes are not changed.
+        unsafe { ffi::sodium_mlock(self.0.as_ptr().cast_mut().cast(), self.0.len()) == 0 }
+    }
+}
+
 impl KeyPair {
     /// A fresh random key pair.
     pub fn generate() -> Self {

@@ -148,6 +148,8 @@ pub(crate) enum Command {
     Join(JoinArgs),
     /// List the paired devices; revoke or rename one
     Devices(DevicesArgs),
+    /// Show what happened at the daemon of this machine: who paired, connected, was refused, …
+    Log(LogArgs),
     /// List the daemons that this machine is paired with
     Daemons(JsonArgs),
     /// Forget a daemon that this machine is paired with
@@ -242,6 +244,30 @@ pub(crate) enum DevicesCommand {
         /// Its new name
         name: String,
     },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LogArgs {
+    /// Show the newest N lines [default: 50, and all with --since]
+    #[arg(short = 'n', long, value_name = "N")]
+    pub(crate) lines: Option<usize>,
+
+    /// Show what happened in this time, such as 2h or 7d
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    pub(crate) since: Option<Duration>,
+
+    /// Show what is about this device alone, also when it is revoked: its name, or the beginning
+    /// of its id
+    #[arg(long, value_name = "NAME")]
+    pub(crate) device: Option<String>,
+
+    /// Show what happens from now on too, until interrupted
+    #[arg(short, long)]
+    pub(crate) follow: bool,
+
+    /// Print JSON, a line for each
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]

@@ -8,7 +8,6 @@ mod console;
 mod detach_key;
 mod failure;
 mod home;
-mod limits;
 mod log_file;
 mod offer_page;
 mod qr;
@@ -16,6 +15,7 @@ mod raw_terminal;
 mod screen;
 mod session_lines;
 mod settings_file;
+mod trail_lines;
 mod ui;
 
 use std::io::IsTerminal;
@@ -89,6 +89,7 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Some(Command::Stop(args)) => command::stop::stop(args, &home).await?,
         Some(Command::Restart) => command::stop::restart(&home).await?,
         Some(Command::Devices(args)) => command::devices::run(args, &home).await?,
+        Some(Command::Log(args)) => command::log::run(args, &home).await?,
         Some(Command::Daemons(args)) => command::daemons::run(args, &home)?,
         Some(Command::Forget(args)) => command::daemons::forget(&args, &home)?,
         Some(Command::Status(args)) => command::status::run(args, &home).await?,

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::io::ErrorKind;
 use std::net::IpAddr;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
@@ -63,6 +64,7 @@ impl Settings {
     }
 
     fn read_if_there(path: &Path, must_be: bool) -> Result<Self, Failure> {
+        check_mode(path)?;
         let text = match std::fs::read_to_string(path) {
             Ok(text) => text,
             Err(error) if error.kind() == ErrorKind::NotFound && !must_be => {
@@ -80,6 +82,27 @@ impl Settings {
                 .hint("correct that line; the guide lists what can stand there")
         })
     }
+}
+
+/// Whoever may write the file may run commands as this user: hooks, programs.
+fn check_mode(path: &Path) -> Result<(), Failure> {
+    // What cannot be looked at cannot be read either, which tells why.
+    let Ok(metadata) = std::fs::metadata(path) else { return Ok(()) };
+    let (owner, user) = (metadata.uid(), rustix::process::geteuid().as_raw());
+    if owner != user && owner != 0 {
+        let text = format!("{} belongs to user {owner}, and this is user {user}", path.display());
+        return Err(Failure::new(Code::BrokenFile, text)
+            .hint("it can run commands as you: make it yours, or name another with --config"));
+    }
+    if metadata.is_file() && metadata.mode() & 0o022 != 0 {
+        let mode = metadata.mode() & 0o7777;
+        let text = format!("{}: others may write it (mode {mode:04o})", path.display());
+        let name = path.display().to_string().replace('\'', r"'\''");
+        return Err(Failure::new(Code::BrokenFile, text).hint(format!(
+            "it can run commands as you: look into it, then run `chmod go-w '{name}'`"
+        )));
+    }
+    Ok(())
 }
 
 /// The settings, or the line that is wrong and why.

@@ -34,6 +34,7 @@ use crate::requests;
 use crate::session::Violation;
 use crate::shared_stream::SharedStream;
 use crate::state::Shared;
+use crate::trail::Happening;
 
 /// How often a silent device is asked whether it is there…
 const ASK_AFTER: Duration = Duration::from_secs(30);
@@ -62,6 +63,7 @@ pub(crate) async fn serve<P>(
     drop(unproven);
     let Admitted { device, channel, presence } = admitted;
     shared.note_seen(device.id);
+    shared.note(Happening::Connected { device: (&device).into(), source });
     shared.emit(Event::Connected { device: device.clone(), source });
 
     let (sink, stream) = socket.split();
@@ -73,7 +75,9 @@ pub(crate) async fn serve<P>(
     let outbox = Outbox::remote(RecordWriter::new(way, channel.sealer, clock));
     let inlet = Inlet::Remote { stream, opener: Box::new(channel.opener) };
     let connection = Connection::new(&shared, device.clone(), outbox, inlet);
-    let Ended { inlet, said } = connection.serve(presence).await;
+    let Ended { inlet, said, reason } = connection.serve(presence).await;
+    // The device may take its time to let go of the link.
+    shared.note(Happening::Disconnected { device: (&device).into(), reason });
     if let Inlet::Remote { mut stream, .. } = inlet {
         match said {
             Some(true) => stream_below.let_go(&mut stream).await,
@@ -161,6 +165,8 @@ struct Ended {
     inlet: Inlet,
     /// Whether the last word was taken; `None`: there was none.
     said: Option<bool>,
+    /// Why it ended; `None`: the link broke.
+    reason: Option<ClosingReason>,
 }
 
 /// The connection is over: with a last word for the device, or without.
@@ -210,7 +216,7 @@ impl Connection {
             let taken = tokio::time::timeout(LAST_WORD, outbox.finish(&closing)).await;
             said = Some(matches!(taken, Ok(Ok(()))));
         }
-        Ended { inlet, said }
+        Ended { inlet, said, reason }
     }
 
     /// Serves until the connection is over; says what the device is to be told, if anything.

@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 use super::{ControlError, ControlReply, ControlRequest, MAX_LINE, OfferEnd, Status};
 use crate::config::Paths;
 use crate::offer::OfferLimits;
+use crate::trail::{Entry, Query};
 
 /// A connection to the daemon that runs for the same user. It serves one request.
 #[derive(Debug)]
@@ -82,6 +83,16 @@ impl Client {
     pub async fn rename(self, device: &str, name: &str) -> Result<DeviceEntry, ClientError> {
         let (device, name) = (device.to_owned(), name.to_owned());
         self.device(ControlRequest::Rename { device, name }).await
+    }
+
+    /// The lines of the audit trail that are asked for, oldest first; what comes behind them with
+    /// `follow`.
+    ///
+    /// # Errors
+    /// [`ControlError::NoDevice`], [`ControlError::Store`].
+    pub async fn trail(mut self, query: Query, follow: bool) -> Result<TrailLines, ClientError> {
+        let first = self.ask(&ControlRequest::Trail { query, follow }).await?;
+        Ok(TrailLines { client: self, first: Some(first) })
     }
 
     /// Asks the daemon to end, and waits until it has.
@@ -169,6 +180,30 @@ impl Client {
             Ok(ControlReply::Error(error)) => Err(error.into()),
             Ok(reply) => Ok(reply),
             Err(_) => Err(ClientError::Version),
+        }
+    }
+}
+
+/// Lines of the audit trail, as the daemon sends them.
+#[derive(Debug)]
+pub struct TrailLines {
+    client: Client,
+    first: Option<ControlReply>,
+}
+
+impl TrailLines {
+    /// The next lines; `None` behind the last.
+    ///
+    /// # Errors
+    /// [`ClientError::Gone`] when the daemon stops.
+    pub async fn next(&mut self) -> Result<Option<Vec<Entry>>, ClientError> {
+        let reply = match self.first.take() {
+            Some(first) => first,
+            None => self.client.read().await?,
+        };
+        match reply {
+            ControlReply::Trail(entries) => Ok((!entries.is_empty()).then_some(entries)),
+            _ => Err(ClientError::Version),
         }
     }
 }

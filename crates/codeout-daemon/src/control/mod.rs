@@ -8,7 +8,7 @@
 mod client;
 mod server;
 
-pub use client::{Client, ClientError};
+pub use client::{Client, ClientError, TrailLines};
 pub(crate) use server::{bind, select_error, serve, store_error};
 
 use std::path::{Path, PathBuf};
@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::Paths;
 use crate::sessions::LostSession;
+use crate::trail::{Entry, Query};
 
 /// The longest line either way, in bytes.
 const MAX_LINE: u64 = 1 << 20;
@@ -44,6 +45,11 @@ pub(crate) enum ControlRequest {
         device: String,
         name: String,
     },
+    /// Lines of the audit trail; with `follow`, also those to come.
+    Trail {
+        query: Query,
+        follow: bool,
+    },
     Stop {
         force: bool,
     },
@@ -68,6 +74,8 @@ pub(crate) enum ControlReply {
     },
     OfferOver(OfferEnd),
     Device(DeviceEntry),
+    /// Lines of the audit trail; none behind the last.
+    Trail(Vec<Entry>),
     /// The daemon has taken the word, and is about to do so.
     Taken,
     Error(ControlError),

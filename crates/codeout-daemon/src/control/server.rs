@@ -20,9 +20,13 @@ use crate::fingerprint::OwnFingerprint;
 use crate::offer::{OfferLimits, OfferNumber};
 use crate::requests::{self, seconds_up};
 use crate::state::{Asked, Shared};
+use crate::trail::{Query, Who};
 
-/// How often an offer that somebody waits for is looked at, to see that its time is over.
+/// How often an offer that somebody waits for is looked at, to see that its time is over; and the
+/// audit trail, for new lines.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
+/// Lines of the audit trail in one answer, which together are shorter than [`MAX_LINE`].
+const ENTRIES_TOGETHER: usize = 100;
 
 /// Binds the socket. The caller holds the daemon's lock, so that a socket that lies there is a
 /// dead daemon's.
@@ -127,6 +131,7 @@ impl Visit {
                 let devices = self.shared.entries(None).await.map_err(store_error);
                 self.answer(devices.map(ControlReply::Devices)).await
             }
+            ControlRequest::Trail { query, follow } => self.trail(query, follow).await,
             ControlRequest::Revoke { device } => {
                 let revoked = self.revoke(&device).await;
                 self.answer(revoked.map(|device| ControlReply::Device(device.entry()))).await
@@ -200,20 +205,50 @@ impl Visit {
 
     async fn revoke(&self, wanted: &str) -> Result<Device, ControlError> {
         let device = self.select(wanted).await?;
-        let revoked = self.shared.revoke(device.id).await.map_err(store_error)?;
+        let revoked = self.shared.revoke(device.id, Who::computer()).await.map_err(store_error)?;
         revoked.ok_or_else(|| gone(wanted))
     }
 
     async fn rename(&self, wanted: &str, name: &str) -> Result<Device, ControlError> {
         let name = Name::clean(name).ok_or(ControlError::BadName)?;
         let device = self.select(wanted).await?;
-        let renamed = self.shared.rename(device.id, name).await.map_err(store_error)?;
+        let renamed =
+            self.shared.rename(device.id, name, Who::computer()).await.map_err(store_error)?;
         renamed.ok_or_else(|| gone(wanted))
+    }
+
+    /// Sends the lines that are asked for, then an empty word; with `follow`, what comes behind
+    /// them, until whoever asked has gone.
+    async fn trail(&mut self, mut query: Query, follow: bool) -> io::Result<()> {
+        self.shared.write_trail().await;
+        let mut ignored = [0];
+        loop {
+            let wanted = query.device.clone().unwrap_or_default();
+            let asked = query.clone();
+            let read = self.shared.store(move |devices| Ok(devices.trail(&asked))).await;
+            let entries = match read.map_err(store_error) {
+                Ok(Ok(entries)) => entries,
+                Ok(Err(error)) => return self.refuse(select_error(&wanted, error)).await,
+                Err(error) => return self.refuse(error).await,
+            };
+            query.behind = entries.last().map(|entry| entry.number).or(query.behind);
+            query.last = None;
+            for some in entries.chunks(ENTRIES_TOGETHER) {
+                self.write(&ControlReply::Trail(some.to_vec())).await?;
+            }
+            if !follow {
+                return self.write(&ControlReply::Trail(Vec::new())).await;
+            }
+            tokio::select! {
+                () = tokio::time::sleep(LOOK_AGAIN) => {}
+                _ = self.stream.read(&mut ignored) => return Ok(()),
+            }
+        }
     }
 
     async fn offer(mut self, limits: OfferLimits) -> io::Result<()> {
         let events = self.shared.events();
-        let (number, offer) = requests::offer(&self.shared, limits);
+        let (number, offer) = requests::offer(&self.shared, limits, Who::computer());
         let kinds = match offer.code.parse() {
             Ok(code) => {
                 self.shared.links(&code).iter().map(|link| link.kind_word().to_owned()).collect()
@@ -287,5 +322,51 @@ pub(crate) fn select_error(wanted: &str, error: SelectError) -> ControlError {
             ControlError::Ambiguous { wanted, candidates }
         }
         SelectError::Devices(error) => store_error(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::process::CommandExt;
+    use std::process::Command;
+
+    use super::*;
+
+    /// Names the socket that the child is to connect to.
+    const SOCKET: &str = "CODEOUT_TEST_SOCKET";
+    const NOBODY: u32 = 65_534;
+
+    #[tokio::test]
+    async fn only_the_daemons_user_is_answered() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("socket");
+        let listener = bind(&path).unwrap();
+        let _own = UnixStream::connect(&path).await.unwrap();
+        assert!(same_user(&listener.accept().await.unwrap().0));
+        let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        if !rustix::process::geteuid().is_root() {
+            return; // nobody but root can become another
+        }
+        // Past the modes, it is turned away all the same.
+        for (path, mode) in [(directory.path(), 0o755), (&path, 0o666)] {
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+        }
+        let program = directory.path().join("test");
+        std::fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
+        let mut other = Command::new(&program);
+        other.args(["--exact", "control::server::tests::be_another_user"]).env(SOCKET, &path);
+        let mut other = other.uid(NOBODY).gid(NOBODY).current_dir("/").spawn().unwrap();
+        let (stream, _) = listener.accept().await.unwrap();
+        assert_eq!(stream.peer_cred().unwrap().uid(), NOBODY);
+        assert!(!same_user(&stream));
+        assert!(other.wait().unwrap().success());
+    }
+
+    #[test]
+    fn be_another_user() {
+        if let Some(path) = std::env::var_os(SOCKET) {
+            std::os::unix::net::UnixStream::connect(path).unwrap();
+        }
     }
 }

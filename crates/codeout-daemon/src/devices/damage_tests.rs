@@ -1,13 +1,16 @@
 //! Files that are not as they should be, and what goes wrong while one is open.
 
 use std::os::unix::fs::{PermissionsExt, symlink};
+use std::time::Duration;
 
 use proptest::prelude::*;
 use proptest::sample::Index;
 use tempfile::TempDir;
 
+use super::file::{APPLICATION_ID, VERSION};
 use super::tests::{crash, fresh, key, list_in, name, pair};
 use super::*;
+use crate::trail::Note;
 
 /// Opening fails, names the file and leaves its bytes as they are.
 fn refused(path: &Path) -> DevicesError {
@@ -18,12 +21,14 @@ fn refused(path: &Path) -> DevicesError {
     error
 }
 
-/// The bytes of a list with three devices.
+/// The bytes of a list with three devices, and a line of its trail: every page of it is used.
 fn whole() -> Vec<u8> {
     let (home, devices) = fresh();
     for number in 0..3 {
         pair(&devices, number, "phone");
     }
+    let (happening, replaces) = (Happening::DaemonStopped {}, None);
+    devices.write_trail([Note { at: 1, happening, replaces }].iter()).unwrap();
     drop(devices);
     assert!(!beside(&list_in(&home), "-wal").exists());
     fs::read(list_in(&home)).unwrap()

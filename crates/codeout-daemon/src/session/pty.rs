@@ -4,7 +4,6 @@ use std::ffi::OsString;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
 
 use pty_process::blocking::{self, Command};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
@@ -15,6 +14,8 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 use codeout_protocol::message::TerminalSize;
+
+use crate::inheritance;
 
 /// What of the daemon's environment names the terminal that the daemon itself runs in.
 const FOREIGN: [&str; 10] = [
@@ -50,10 +51,7 @@ pub(crate) struct Launch {
 /// Starts a program that leads a session and a process group of its own. Blocks for the time of
 /// a fork.
 pub(crate) fn spawn(launch: &Launch) -> io::Result<(OwnedFd, Pid)> {
-    // The descriptor becomes close-on-exec only after it was opened: no other session's program
-    // may start in between and inherit it.
-    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let _turn = inheritance::one_at_a_time();
 
     let (pty, pts) = blocking::open().map_err(io_error)?;
     let TerminalSize { columns, rows } = launch.size;
@@ -70,7 +68,7 @@ pub(crate) fn spawn(launch: &Launch) -> io::Result<(OwnedFd, Pid)> {
         command = command.env_remove(name);
     }
     // Waited for by its number, since it may outlive this process's image.
-    let child = command.spawn(pts).map_err(io_error)?;
+    let child = inheritance::for_terminal(command).spawn(pts).map_err(io_error)?;
     let pid = Pid::from_raw(child.id().cast_signed()).ok_or(io::ErrorKind::InvalidData)?;
     Ok((pty.into(), pid))
 }

@@ -1,7 +1,8 @@
 //! The daemon of this machine, whether it runs or not.
 
-use codeout_daemon::control::Client;
+use codeout_daemon::control::{Client, ClientError, TrailLines};
 use codeout_daemon::stopped::{Stopped, StoppedError};
+use codeout_daemon::trail::{Entry, Query};
 use codeout_protocol::message::DeviceEntry;
 
 use crate::command::words;
@@ -12,6 +13,13 @@ use crate::home::Home;
 pub(crate) enum Local {
     Running(Client),
     Stopped(Box<Stopped>),
+}
+
+/// What is read of the audit trail.
+pub(crate) enum Trail {
+    /// As a running daemon sends it.
+    Lines(Box<TrailLines>),
+    All(Vec<Entry>),
 }
 
 impl Local {
@@ -45,6 +53,17 @@ impl Local {
         match self {
             Local::Running(client) => client.revoke(device).await.map_err(words::client_error),
             Local::Stopped(stopped) => stopped.revoke(device).map_err(words::control_error),
+        }
+    }
+
+    /// The audit trail; a daemon that runs tells also what comes, with `follow`.
+    pub(crate) async fn trail(self, query: Query, follow: bool) -> Result<Trail, ClientError> {
+        match self {
+            Local::Running(client) => {
+                let lines = client.trail(query, follow).await?;
+                Ok(Trail::Lines(Box::new(lines)))
+            }
+            Local::Stopped(stopped) => Ok(Trail::All(stopped.trail(&query)?)),
         }
     }
 

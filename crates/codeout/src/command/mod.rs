@@ -7,6 +7,7 @@ pub(crate) mod devices;
 pub(crate) mod generate;
 pub(crate) mod join;
 pub(crate) mod local;
+pub(crate) mod log;
 pub(crate) mod open;
 pub(crate) mod pair;
 pub(crate) mod remote;

@@ -8,7 +8,7 @@ pub(crate) use news::lost_sessions;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use codeout_daemon::{Config, Daemon, Inherited, OfferLimits, OpenError, TlsFiles};
+use codeout_daemon::{Config, Daemon, Inherited, OfferLimits, OpenError, TlsFiles, inheritance};
 use codeout_protocol::address::Address;
 
 use crate::cli::DaemonArgs;
@@ -16,7 +16,6 @@ use crate::command::{pair, words};
 use crate::console::{Console, Signals};
 use crate::failure::{Code, Failure};
 use crate::home::{self, Home};
-use crate::limits;
 use crate::settings_file::Settings;
 use crate::ui::{self, DIM};
 
@@ -80,7 +79,7 @@ struct Start {
 
 impl Start {
     fn new(args: &DaemonArgs, home: &Home) -> Result<Self, Failure> {
-        limits::raise_descriptors();
+        inheritance::prepare();
         let inherited = Inherited::take().unwrap_or_else(|error| {
             // A daemon without them is better than none.
             ui::note(format!("the sessions could not be taken over, and have ended: {error}"));

@@ -1,0 +1,95 @@
+//! `codeout log`: the audit trail of this machine's daemon.
+
+use std::time::Duration;
+
+use codeout_daemon::control::ClientError;
+use codeout_daemon::trail::{Entry, Query};
+
+use crate::cli::LogArgs;
+use crate::command::local::{Local, Trail};
+use crate::command::words;
+use crate::failure::Failure;
+use crate::home::Home;
+use crate::trail_lines::Columns;
+use crate::ui;
+
+/// Lines that are shown when nobody says how many.
+const USUAL: usize = 50;
+/// How often, and how long apart, a daemon that restarts is looked for.
+const TRIES: u32 = 20;
+const PAUSE: Duration = Duration::from_millis(100);
+
+pub(crate) async fn run(args: LogArgs, home: &Home) -> Result<(), Failure> {
+    let since = args.since.map(|ago| ui::now().saturating_sub(ago.as_secs()));
+    let last = args.lines.or(since.is_none().then_some(USUAL));
+    let mut query = Query { last, since, behind: None, device: args.device.clone() };
+    let mut printer = Printer { columns: Columns::default(), json: args.json, behind: None };
+    let local = Local::find(home).await?.ok_or_else(words::does_not_run)?;
+    if args.follow && matches!(local, Local::Stopped(_)) {
+        return Err(words::does_not_run());
+    }
+    let first = follow(local, query.clone(), args.follow, &mut printer).await?;
+    let Some(mut gone) = first else { return Ok(()) };
+    // It stops, or another process goes on with it.
+    for _ in 0..TRIES {
+        (query.last, query.behind) = (None, printer.behind);
+        match Local::find(home).await {
+            Ok(Some(Local::Stopped(stopped))) => {
+                let rest = stopped.trail(&query).map_err(words::control_error)?;
+                printer.print(rest);
+                break;
+            }
+            Ok(Some(local)) => match follow(local, query.clone(), true, &mut printer).await? {
+                None => return Ok(()),
+                Some(again) => gone = again,
+            },
+            _ => {}
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    Err(words::client_error(gone))
+}
+
+/// Prints what comes. What it returns tells that the daemon went away.
+async fn follow(
+    local: Local,
+    query: Query,
+    follow: bool,
+    printer: &mut Printer,
+) -> Result<Option<ClientError>, Failure> {
+    let mut trail = match local.trail(query, follow).await {
+        Ok(Trail::Lines(lines)) => lines,
+        Ok(Trail::All(entries)) => {
+            printer.print(entries);
+            return Ok(None);
+        }
+        Err(error @ ClientError::Gone(_)) if follow => return Ok(Some(error)),
+        Err(error) => return Err(words::client_error(error)),
+    };
+    loop {
+        match trail.next().await {
+            Ok(Some(entries)) => printer.print(entries),
+            Ok(None) => return Ok(None),
+            Err(error @ ClientError::Gone(_)) if follow => return Ok(Some(error)),
+            Err(error) => return Err(words::client_error(error)),
+        }
+    }
+}
+
+struct Printer {
+    columns: Columns,
+    json: bool,
+    /// The number of the last line.
+    behind: Option<u64>,
+}
+
+impl Printer {
+    fn print(&mut self, entries: Vec<Entry>) {
+        self.behind = entries.last().map(|entry| entry.number).or(self.behind);
+        if self.json {
+            entries.iter().for_each(ui::say_json);
+        } else {
+            self.columns.lines(&entries).into_iter().for_each(ui::say);
+        }
+    }
+}
