@@ -5,7 +5,7 @@ ARGS =
 # Per fuzz target, for `make fuzz`.
 SECONDS ?= 600
 
-.PHONY: help build run test lint bench screenshots fuzz
+.PHONY: help build run test lint bench screenshots fuzz model verify mutants
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
@@ -31,3 +31,12 @@ screenshots: build ## pictures of every view of the app, into docs/; needs Chrom
 
 fuzz: ## each fuzz target for SECONDS=600; needs a nightly toolchain
 	@FUZZ_SECONDS=$(SECONDS) scripts/test fuzz
+
+model: ## every history of pairing, connecting and revoking, within the larger bounds
+	cargo run --release --locked -p codeout-model
+
+verify: ## the symbolic models of both handshakes, and what is found in broken ones
+	@scripts/verify
+
+mutants: ## whether the tests notice small changes of the protocol, the list and the offers; hours
+	@scripts/mutants

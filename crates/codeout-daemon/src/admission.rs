@@ -8,11 +8,12 @@ use axum::extract::ws::{Message, WebSocket};
 use codeout_protocol::channel::Channel;
 use codeout_protocol::error::{Alert, Error, Misbehaviour};
 use codeout_protocol::handshake::{self, DaemonEphemeral, Mode};
-use codeout_protocol::message::{self, DeviceEntry, FromDaemon, Limits, Welcome};
+use codeout_protocol::message::{self, DeviceEntry, FromDaemon, Welcome};
 use codeout_protocol::pairing::{self, DaemonPairing, PairRefusal, Proved};
 use tokio::time::Instant;
 
 use crate::devices::Device;
+use crate::entry::{self, MAX_DEVICES};
 use crate::event::Event;
 use crate::offer::OfferNumber;
 use crate::registry::Presence;
@@ -21,8 +22,6 @@ use crate::trail::Refusal;
 
 /// A device that has not finished its handshake in this time from its first byte is let go.
 pub(crate) const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
-/// Devices that the allow-list holds at most: as many as one reply can list.
-pub(crate) const MAX_DEVICES: usize = 128;
 
 /// A device that is in.
 pub(crate) struct Admitted {
@@ -142,9 +141,9 @@ async fn connect(
     let claim = state.read_m3(&m3)?;
 
     let key = claim.device_key();
-    let found = shared.store(move |devices| devices.find(&key)).await;
+    let now = shared.unix();
+    let found = shared.store(move |devices| entry::look_up(devices, &key, now)).await;
     let found = found.map_err(|error| store_failed(shared, &error))?;
-    let found = found.filter(|(device, _)| !device.limits.expired(shared.unix()));
     let accepted = match claim.verify(found.as_ref().map(|(_, psk)| psk)) {
         Ok(accepted) => accepted,
         Err(refusal) => {
@@ -172,9 +171,9 @@ async fn enter(shared: &Arc<Shared>, device: &Device) -> Result<Option<Presence>
     let presence = shared.registry.enter(&device.id);
     let presence = presence.ok_or(Ended::Alert(Alert::TooManyAttempts))?;
     let id = device.id;
-    let still = shared.store(move |devices| devices.get(id)).await;
+    let still = shared.store(move |devices| entry::still_listed(devices, id)).await;
     let still = still.map_err(|error| store_failed(shared, &error))?;
-    Ok(still.is_some().then_some(presence))
+    Ok(still.then_some(presence))
 }
 
 fn store_failed(shared: &Shared, error: &crate::devices::DevicesError) -> Ended {
@@ -286,26 +285,13 @@ async fn settle(
         }
     }
     let now = shared.unix();
-    let limits = Limits {
-        watch_only: limits.watch_only,
-        expires_at: limits.for_seconds.map(|seconds| now.saturating_add(seconds)),
-    };
     let (key, psk) = (proved.device_key(), proved.psk().clone());
     let name = proved.proposed_name().cloned();
     shared.write_trail().await;
     let store = Arc::clone(shared);
     let written = shared.store(move |devices| {
-        let written = match devices.list()?.len() {
-            0..MAX_DEVICES => {
-                let name = name.as_ref();
-                devices.insert_from(source, &key, &psk, name, limits, now).map(Some)
-            }
-            _ => Ok(None),
-        };
-        match &written {
-            Ok(Some(_)) => store.offers().spend(offer),
-            Ok(None) | Err(_) => store.offers().give_back(offer),
-        }
+        let written = entry::write_down(devices, source, &key, &psk, name.as_ref(), limits, now);
+        entry::end_claim(&mut store.offers(), offer, &written);
         written
     });
     let reason = match written.await {
@@ -333,16 +319,9 @@ async fn confirm(
     let name = proved.proposed_name().cloned();
     let question = |request| Event::ConfirmationNeeded { request, name, source };
     let admitted = shared.ask(question, patience).await;
-    let mut offers = shared.offers();
-    if !offers.still_claimed(shared.now(), offer) {
-        offers.spend(offer);
-        return Err(PairRefusal::Expired);
-    }
-    if !admitted {
-        offers.spend(offer);
-        drop(offers);
+    let answer = entry::answer(&mut shared.offers(), shared.now(), offer, admitted);
+    if answer == Err(PairRefusal::Declined) {
         shared.emit(Event::Declined { offer });
-        return Err(PairRefusal::Declined);
     }
-    Ok(())
+    answer
 }

@@ -7,6 +7,8 @@
 mod error;
 mod file;
 mod id;
+#[cfg(feature = "model")]
+mod snapshot;
 mod trail;
 
 use std::fmt;
@@ -26,6 +28,9 @@ use rusqlite::{
 
 pub use self::error::{DevicesError, SelectError};
 pub use self::id::{DeviceId, DeviceIdError};
+#[cfg(feature = "model")]
+#[doc(hidden)]
+pub use self::snapshot::Snapshot;
 pub use crate::files::UnsafeFile;
 
 use self::error::classify;

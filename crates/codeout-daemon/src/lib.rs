@@ -34,6 +34,7 @@ pub mod control;
 mod crier;
 pub mod devices;
 mod doorway;
+mod entry;
 mod environment;
 mod event;
 mod files;
@@ -66,6 +67,16 @@ mod state;
 pub mod stopped;
 mod tls;
 pub mod trail;
+
+/// What decides who gets in, for the model checker.
+#[cfg(feature = "model")]
+#[doc(hidden)]
+pub mod model {
+    pub use crate::devices::Snapshot;
+    pub use crate::entry::{answer, end_claim, look_up, still_listed, write_down};
+    pub use crate::offer::Offers;
+    pub use crate::registry::{Presence, Registry};
+}
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};

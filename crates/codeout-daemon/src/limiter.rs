@@ -47,6 +47,7 @@ impl Bucket {
 
 /// The limiter of pairing attempts.
 #[derive(Debug)]
+#[cfg_attr(feature = "model", derive(Clone))]
 pub(crate) struct Limiter {
     all: Bucket,
     each: HashMap<IpAddr, Bucket>,

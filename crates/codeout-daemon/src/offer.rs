@@ -1,5 +1,7 @@
 //! The one live pairing offer: single use, expiry, attempts.
 
+#![cfg_attr(not(feature = "model"), allow(unreachable_pub))] // what it is public for
+
 use std::collections::HashSet;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -26,6 +28,7 @@ pub struct OfferLimits {
 pub type OfferNumber = u64;
 
 #[derive(Debug)]
+#[cfg_attr(feature = "model", derive(Clone))]
 struct Offer {
     number: OfferNumber,
     code: Code,
@@ -63,19 +66,21 @@ pub struct OfferView {
 /// A spent or expired offer stays until it is replaced, so that who proves its code hears what
 /// became of it; nobody else learns anything.
 #[derive(Debug)]
-pub(crate) struct Offers {
+#[cfg_attr(feature = "model", derive(Clone))]
+pub struct Offers {
     current: Option<Offer>,
     last_number: OfferNumber,
     limiter: Limiter,
 }
 
 impl Offers {
-    pub(crate) fn new(now: Duration) -> Self {
+    /// None is open. `now`, here and below, is a clock that runs through suspend.
+    pub fn new(now: Duration) -> Self {
         Offers { current: None, last_number: 0, limiter: Limiter::new(now) }
     }
 
     /// Opens a fresh offer under `code`.
-    pub(crate) fn open(&mut self, now: Duration, code: Code, limits: OfferLimits) -> OfferView {
+    pub fn open(&mut self, now: Duration, code: Code, limits: OfferLimits) -> OfferView {
         self.last_number += 1;
         let offer = Offer {
             number: self.last_number,
@@ -91,13 +96,13 @@ impl Offers {
     }
 
     /// The current offer, used up or not.
-    pub(crate) fn view(&self, now: Duration) -> Option<OfferView> {
+    pub fn view(&self, now: Duration) -> Option<OfferView> {
         self.current.as_ref().map(|offer| offer.view(now))
     }
 
     /// Admits an attempt (a P1) from `source` with the session identifier `sid`. Returns the
     /// code to run it under, and the number to claim with.
-    pub(crate) fn begin(
+    pub fn begin(
         &mut self,
         now: Duration,
         source: IpAddr,
@@ -117,7 +122,7 @@ impl Offers {
 
     /// Takes the offer for a device that has proved its code. Whoever gets `Ok` is the only
     /// one, and ends with [`spend`](Self::spend) or [`give_back`](Self::give_back).
-    pub(crate) fn claim(
+    pub fn claim(
         &mut self,
         now: Duration,
         number: OfferNumber,
@@ -136,24 +141,24 @@ impl Offers {
     }
 
     /// Whether a claimed offer may still be spent: it was neither replaced nor has it expired.
-    pub(crate) fn still_claimed(&self, now: Duration, number: OfferNumber) -> bool {
+    pub fn still_claimed(&self, now: Duration, number: OfferNumber) -> bool {
         self.current.as_ref().is_some_and(|offer| {
             offer.number == number && offer.state == State::Deciding && now < offer.expires_at
         })
     }
 
     /// Whether a claimed offer waits for the daemon's user.
-    pub(crate) fn is_deciding(&self, now: Duration) -> bool {
+    pub fn is_deciding(&self, now: Duration) -> bool {
         self.current.as_ref().is_some_and(|offer| self.still_claimed(now, offer.number))
     }
 
     /// Marks a claimed offer as used.
-    pub(crate) fn spend(&mut self, number: OfferNumber) {
+    pub fn spend(&mut self, number: OfferNumber) {
         self.set_claimed(number, State::Spent);
     }
 
     /// Reopens a claimed offer, because the device could not be written down.
-    pub(crate) fn give_back(&mut self, number: OfferNumber) {
+    pub fn give_back(&mut self, number: OfferNumber) {
         self.set_claimed(number, State::Open);
     }
 

@@ -1,5 +1,7 @@
 //! Which connections are open, so that they can be closed.
 
+#![cfg_attr(not(feature = "model"), allow(unreachable_pub))] // what it is public for
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -13,7 +15,7 @@ pub(crate) const MAX_PER_DEVICE: usize = 16;
 
 /// All open connections of paired devices.
 #[derive(Debug, Default)]
-pub(crate) struct Registry {
+pub struct Registry {
     open: Mutex<Open>,
     left: Notify,
 }
@@ -33,7 +35,7 @@ struct Entry {
 
 /// A connection's place in the registry; dropping it leaves.
 #[derive(Debug)]
-pub(crate) struct Presence {
+pub struct Presence {
     registry: Arc<Registry>,
     number: u64,
     end: watch::Receiver<Option<ClosingReason>>,
@@ -41,7 +43,7 @@ pub(crate) struct Presence {
 
 impl Registry {
     /// Enters a connection of `device`. `None` when it has too many, or the daemon stops.
-    pub(crate) fn enter(self: &Arc<Self>, device: &DeviceId) -> Option<Presence> {
+    pub fn enter(self: &Arc<Self>, device: &DeviceId) -> Option<Presence> {
         self.enter_up_to(device, MAX_PER_DEVICE)
     }
 
@@ -65,19 +67,30 @@ impl Registry {
 
     /// Ends every connection of `device`, and returns when they are closed.
     pub(crate) async fn close(&self, device: &DeviceId, reason: ClosingReason) {
-        self.end(|entry| entry.device == *device, reason).await;
+        self.wait_for(self.tell_device(device, reason)).await;
     }
 
     /// Ends every connection, lets none in any more, and returns when they are closed.
     pub(crate) async fn close_all(&self, reason: ClosingReason) {
         self.lock().closed = true;
-        self.end(|_| true, reason).await;
+        self.wait_for(self.tell(|_| true, reason)).await;
     }
 
     /// Tells every connection to end, and lets none in any more.
     pub(crate) fn shut(&self, reason: ClosingReason) {
         self.lock().closed = true;
         self.tell(|_| true, reason);
+    }
+
+    /// Tells every connection of `device` to end; says which these are.
+    pub fn tell_device(&self, device: &DeviceId, reason: ClosingReason) -> Vec<u64> {
+        self.tell(|entry| entry.device == *device, reason)
+    }
+
+    /// Whether none of these connections is there any more.
+    pub fn have_left(&self, numbers: &[u64]) -> bool {
+        let open = self.lock();
+        !numbers.iter().any(|number| open.entries.contains_key(number))
     }
 
     fn tell(&self, which: impl Fn(&Entry) -> bool, reason: ClosingReason) -> Vec<u64> {
@@ -90,14 +103,13 @@ impl Registry {
         told.collect()
     }
 
-    async fn end(&self, which: impl Fn(&Entry) -> bool, reason: ClosingReason) {
-        let ending = self.tell(which, reason);
+    async fn wait_for(&self, ending: Vec<u64>) {
         loop {
             // Listen before looking, so that no departure is missed.
             let left = self.left.notified();
             tokio::pin!(left);
             left.as_mut().enable();
-            if !ending.iter().any(|number| self.lock().entries.contains_key(number)) {
+            if self.have_left(&ending) {
                 return;
             }
             left.await;
@@ -105,7 +117,7 @@ impl Registry {
     }
 
     /// The devices that are connected.
-    pub(crate) fn connected(&self) -> Vec<DeviceId> {
+    pub fn connected(&self) -> Vec<DeviceId> {
         let mut devices: Vec<_> = self.lock().entries.values().map(|entry| entry.device).collect();
         devices.sort_unstable();
         devices.dedup();
@@ -132,5 +144,42 @@ impl Drop for Presence {
     fn drop(&mut self) {
         self.registry.lock().entries.remove(&self.number);
         self.registry.left.notify_waiters();
+    }
+}
+
+#[cfg(feature = "model")]
+impl Registry {
+    /// A registry with the same connections, and their places in it, in the order of `places`.
+    pub fn fork(&self, places: &[&Presence]) -> (Arc<Registry>, Vec<Presence>) {
+        let open = self.lock();
+        let mut entries = HashMap::new();
+        let mut ends = HashMap::new();
+        for (&number, entry) in &open.entries {
+            let (sender, end) = watch::channel(*entry.end.borrow());
+            entries.insert(number, Entry { device: entry.device, end: sender });
+            ends.insert(number, end);
+        }
+        let fork = Open { last: open.last, closed: open.closed, entries };
+        let registry = Arc::new(Registry { open: Mutex::new(fork), left: Notify::new() });
+        let place = |presence: &&Presence| Presence {
+            registry: Arc::clone(&registry),
+            number: presence.number,
+            end: ends.remove(&presence.number).expect("a presence is in its registry"),
+        };
+        let places = places.iter().map(place).collect();
+        (registry, places)
+    }
+}
+
+#[cfg(feature = "model")]
+impl Presence {
+    /// Which connection of the registry it is.
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// Whether the connection has been told to end.
+    pub fn is_to_end(&self) -> bool {
+        self.end.borrow().is_some()
     }
 }

@@ -30,6 +30,7 @@ const REKEY_AFTER: Duration = Duration::from_secs(3600);
 
 /// Both directions of an established connection, seen from one end.
 #[derive(Debug)]
+#[cfg_attr(feature = "model", derive(Clone))]
 pub struct Channel {
     /// What this end sends.
     pub sealer: Sealer,
@@ -38,6 +39,7 @@ pub struct Channel {
 }
 
 /// The sending direction.
+#[cfg_attr(feature = "model", derive(Clone))]
 pub struct Sealer {
     stream: Push,
     records: u32,
@@ -155,10 +157,12 @@ impl fmt::Debug for Opened {
 }
 
 /// The receiving direction.
+#[cfg_attr(feature = "model", derive(Clone))]
 pub struct Opener {
     state: OpenerState,
 }
 
+#[cfg_attr(feature = "model", derive(Clone))]
 enum OpenerState {
     Open(Pull),
     Ended,

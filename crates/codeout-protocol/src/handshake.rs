@@ -38,6 +38,7 @@ pub struct DeviceCredentials {
 }
 
 /// Device: M1 is on its way; M2 is awaited.
+#[cfg_attr(feature = "model", derive(Clone))]
 pub struct AwaitM2 {
     schedule: Schedule,
     ephemeral: DeviceEphemeral,
@@ -104,6 +105,7 @@ impl AwaitM2 {
 }
 
 /// Device: M3 is on its way; the daemon's verdict is awaited.
+#[cfg_attr(feature = "model", derive(Clone))]
 pub struct AwaitM4 {
     verdict: AwaitVerdict,
 }
@@ -124,6 +126,7 @@ impl AwaitM4 {
 const NOT_PAIRED: u8 = 1;
 
 /// Daemon: M2 is on its way; M3 is awaited.
+#[cfg_attr(feature = "model", derive(Clone))]
 pub struct AwaitM3 {
     schedule: Schedule,
     ephemeral: DaemonEphemeral,
@@ -189,6 +192,7 @@ impl AwaitM3 {
 }
 
 /// Daemon: a device has said who it is, and not yet proved it.
+#[cfg_attr(feature = "model", derive(Clone))]
 pub struct Claim {
     schedule: Schedule,
     chain2: ChainKey,
@@ -228,6 +232,7 @@ impl Claim {
 }
 
 /// Daemon: the device has proved that it is paired.
+#[cfg_attr(feature = "model", derive(Clone))]
 pub struct Accepted {
     verdict: Verdict,
 }

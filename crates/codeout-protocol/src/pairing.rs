@@ -40,6 +40,7 @@ const CHANNEL_IDENTIFIER: &[u8] = b"\x0ecodeout/1/pair\x06device\x06daemon";
 
 /// The keys and identifier that a device draws for one pairing.
 #[derive(Debug)]
+#[cfg_attr(feature = "model", derive(Clone))]
 pub struct DevicePairing {
     pub(crate) sid: Sid,
     pub(crate) scalar: Scalar,
@@ -118,6 +119,7 @@ impl Exchange<'_> {
 }
 
 /// Device: P1 is on its way; P2 is awaited.
+#[cfg_attr(feature = "model", derive(Clone))]
 pub struct AwaitP2 {
     pairing: DevicePairing,
     element: [u8; ELEMENT],
@@ -175,6 +177,7 @@ impl AwaitP2 {
 }
 
 /// Device: the daemon has proved the code and shown its key.
+#[cfg_attr(feature = "model", derive(Clone))]
 pub struct DaemonProved {
     schedule: Schedule,
     ephemeral: DeviceEphemeral,
@@ -223,6 +226,7 @@ impl DaemonProved {
 }
 
 /// Device: P3 is on its way; the daemon's verdict is awaited.
+#[cfg_attr(feature = "model", derive(Clone))]
 pub struct AwaitP4 {
     verdict: AwaitVerdict,
     credentials: DeviceCredentials,
@@ -253,6 +257,7 @@ impl AwaitP4 {
 }
 
 /// Daemon: P2 is on its way; P3 is awaited.
+#[cfg_attr(feature = "model", derive(Clone))]
 pub struct AwaitP3 {
     schedule: Schedule,
     daemon: KeyPair,
@@ -356,6 +361,7 @@ impl AwaitP3 {
 
 /// Daemon: the device has proved the code. It is for the daemon to say whether the offer still
 /// stands, and to write the device down before it accepts.
+#[cfg_attr(feature = "model", derive(Clone))]
 pub struct Proved {
     verdict: Verdict,
     device_key: PublicKey,

@@ -66,6 +66,7 @@ impl Mode {
 
 /// The device's fresh keys for one handshake.
 #[derive(Debug)]
+#[cfg_attr(feature = "model", derive(Clone))]
 pub struct DeviceEphemeral {
     pub(crate) kx: KeyPair,
     pub(crate) kem: KemKeyPair,
@@ -80,6 +81,7 @@ impl DeviceEphemeral {
 
 /// The daemon's fresh keys for one handshake.
 #[derive(Debug)]
+#[cfg_attr(feature = "model", derive(Clone))]
 pub struct DaemonEphemeral {
     pub(crate) kx: KeyPair,
     /// The randomness of the ML-KEM encapsulation; `None` lets libsodium draw it.
@@ -102,6 +104,7 @@ impl DaemonEphemeral {
 }
 
 /// The running transcript hash and chaining key.
+#[cfg_attr(feature = "model", derive(Clone))]
 pub(crate) struct Schedule {
     chain: ChainKey,
     pub(crate) transcript: [u8; 64],
@@ -168,6 +171,7 @@ impl Schedule {
 }
 
 /// The device has sent its last handshake message and waits for the daemon's verdict.
+#[cfg_attr(feature = "model", derive(Clone))]
 pub(crate) struct AwaitVerdict {
     /// Under whose chaining key a refusal is sealed.
     refusal_key: Key,
@@ -218,6 +222,7 @@ impl AwaitVerdict {
 }
 
 /// The daemon's verdict, made but not yet spoken.
+#[cfg_attr(feature = "model", derive(Clone))]
 pub(crate) struct Verdict {
     pub(crate) schedule: Schedule,
     /// Under whose chaining key a refusal is sealed.

@@ -266,6 +266,7 @@ pub(crate) fn x25519(secret: &[u8; 32], public: &[u8; 32]) -> Option<[u8; 32]> {
 }
 
 /// An ML-KEM-768 key pair of the device, for one handshake.
+#[cfg_attr(feature = "model", derive(Clone))]
 pub(crate) struct KemKeyPair {
     pub(crate) public: Box<[u8; KEM_PUBLIC]>,
     secret: Zeroizing<Vec<u8>>,
@@ -627,6 +628,7 @@ impl Tag {
 
 /// One direction of a secretstream.
 /// See <https://doc.libsodium.org/secret-key_cryptography/secretstream>.
+#[cfg_attr(feature = "model", derive(Clone))]
 struct StreamState(Box<ffi::crypto_secretstream_xchacha20poly1305_state>);
 
 impl StreamState {
@@ -648,6 +650,7 @@ impl Drop for StreamState {
 }
 
 /// The sending half of a secretstream.
+#[cfg_attr(feature = "model", derive(Clone))]
 pub(crate) struct Push(StreamState);
 
 impl Push {
@@ -693,6 +696,7 @@ impl Push {
 }
 
 /// The receiving half of a secretstream.
+#[cfg_attr(feature = "model", derive(Clone))]
 pub(crate) struct Pull(StreamState);
 
 impl Pull {

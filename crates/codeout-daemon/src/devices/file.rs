@@ -22,7 +22,7 @@ const WITHOUT_TRAIL: i32 = 1;
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// `turn` keeps the order of pairing whatever the clock did.
-const TABLES: &str = "
+pub(super) const TABLES: &str = "
     CREATE TABLE device (
         turn       INTEGER PRIMARY KEY,
         id         TEXT    NOT NULL UNIQUE,
