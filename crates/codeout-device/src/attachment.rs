@@ -4,7 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use codeout_protocol::message::{Chunk, FromDevice, MAX_CHUNK, Request, SessionId, TerminalSize};
+use codeout_protocol::message::{
+    Chunk, ErrorCode, FromDevice, MAX_CHUNK, Request, SessionId, TerminalSize,
+};
 use tokio::sync::oneshot;
 use zeroize::Zeroizing;
 
@@ -162,12 +164,19 @@ impl AttachmentInput {
     /// the daemon's answer.
     ///
     /// # Errors
-    /// As [`Connection::request`](crate::Connection::request); the attachment is over all the
-    /// same.
+    /// As [`Connection::request`](crate::Connection::request), but for a session that ended
+    /// meanwhile: that is no error. The attachment is over in any case.
     pub async fn detach(self) -> Result<(), RequestFailed> {
         let Handle { track, shared } = &*self.0;
         let (waiter, answer) = oneshot::channel();
-        if shared.detach(track, Some(waiter)).await? { shared.answer(answer).await } else { Ok(()) }
+        if !shared.detach(track, Some(waiter)).await? {
+            return Ok(());
+        }
+        match shared.answer(answer).await {
+            // `session_ended` crossed the request.
+            Err(RequestFailed::Refused(error)) if error.code == ErrorCode::NotFound => Ok(()),
+            answered => answered,
+        }
     }
 }
 

@@ -176,6 +176,21 @@ async fn detaching_ends_the_reader_alone() {
 }
 
 #[tokio::test]
+async fn detaching_from_what_ends_meanwhile_is_no_error() {
+    let (_daemon, _connection, session, mut peer) = attached().await;
+    let daemon = async {
+        let (id, request) = peer.request().await;
+        assert_eq!(request, Request::Detach { session: 5 });
+        let status = ExitStatus::Exit(3);
+        peer.event(Event::SessionEnded { session: 5, status }).await;
+        let error = RequestError::new(ErrorCode::NotFound, "not attached");
+        peer.refuse(id, error).await;
+    };
+    let (detached, ()) = tokio::join!(session.detach(), daemon);
+    assert_eq!(detached, Ok(()));
+}
+
+#[tokio::test]
 async fn attaching_again_replaces_the_attachment() {
     let (_daemon, connection, mut first, mut peer) = attached().await;
     peer.output(5, 0, b"one").await;
