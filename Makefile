@@ -5,13 +5,13 @@ ARGS =
 # Per fuzz target, for `make fuzz`.
 SECONDS ?= 600
 
-.PHONY: help build run test lint bench screenshots fuzz model verify mutants
+.PHONY: help build run test lint bench screenshots fuzz model verify mutants repro sbom
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
 
 build: ## the release binary, target/release/codeout
-	cargo build --release --locked -p codeout
+	@scripts/build
 
 run: build ## build, then start the daemon here; ARGS="..." goes to codeout
 	$(BIN) $(ARGS)
@@ -20,7 +20,7 @@ test: ## every check and every test; the last line counts them
 	@scripts/test
 
 lint: ## the checks alone, without running tests
-	@scripts/test fmt clippy docs weblint deny law words
+	@scripts/test fmt clippy docs weblint deny dependencies law words
 
 bench: build ## the whole-system benchmarks; those of the page need Chromium
 	cargo run --release --locked -p codeout-bench
@@ -40,3 +40,9 @@ verify: ## the symbolic models of both handshakes, and what is found in broken o
 
 mutants: ## whether the tests notice small changes of the protocol, the list and the offers; hours
 	@scripts/mutants
+
+repro: ## builds the release twice, in two directories, and compares the bytes
+	@scripts/repro
+
+sbom: ## bills of materials of the program and the app, in CycloneDX, into target/sbom
+	@scripts/sbom
