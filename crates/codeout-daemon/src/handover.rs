@@ -270,6 +270,22 @@ mod tests {
     use super::*;
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn what_is_sealed_can_be_read_and_not_changed() {
+        let mut file = File::from(memory().unwrap());
+        file.write_all(b"state").unwrap();
+        seal(&file).unwrap();
+        file.rewind().unwrap();
+        assert!(file.write_all(b"other").is_err());
+        assert!(file.set_len(1).is_err() && file.set_len(100).is_err());
+        file.rewind().unwrap();
+        let mut kept = String::new();
+        file.read_to_string(&mut kept).unwrap();
+        assert_eq!(kept, "state");
+        assert_eq!(std::os::unix::fs::MetadataExt::nlink(&file.metadata().unwrap()), 0, "a name");
+    }
+
     #[test]
     fn as_many_descriptors_pass_as_there_may_be_sessions() {
         let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);

@@ -67,3 +67,62 @@ fn prepare(home: &Path) -> Result<(), String> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+    use std::time::{Duration, Instant};
+
+    use super::*;
+
+    /// Takes it when it is free: a process that another test starts has it until its program runs.
+    fn take(paths: &Paths) -> Lock {
+        let begun = Instant::now();
+        loop {
+            match Lock::take(paths) {
+                Err(LockError::Held) if begun.elapsed() < Duration::from_secs(20) => {
+                    std::thread::yield_now();
+                }
+                taken => return taken.unwrap(),
+            }
+        }
+    }
+
+    #[test]
+    fn a_directory_that_others_may_look_into_is_refused() {
+        let above = tempfile::tempdir().unwrap();
+        let paths = Paths::new(&above.path().join("daemon"));
+        drop(take(&paths));
+        let mode = || std::fs::metadata(&paths.home).unwrap().mode() & 0o7777;
+        let set_mode = |mode| {
+            std::fs::set_permissions(&paths.home, std::fs::Permissions::from_mode(mode)).unwrap();
+        };
+        assert_eq!(mode(), 0o700);
+        for open in [0o750, 0o705, 0o720, 0o702, 0o710, 0o701, 0o777] {
+            set_mode(open);
+            match Lock::take(&paths) {
+                Err(LockError::Home { path, reason }) => {
+                    assert_eq!(path, paths.home);
+                    assert!(reason.contains("chmod 700"), "{reason}");
+                }
+                other => panic!("{open:o}: {other:?}"),
+            }
+            assert_eq!(mode(), open, "it is its owner's to close");
+        }
+        set_mode(0o700);
+        drop(take(&paths));
+    }
+
+    #[test]
+    fn one_has_it_until_it_is_let_go() {
+        let home = tempfile::tempdir().unwrap();
+        let paths = Paths::new(home.path());
+        let held = take(&paths);
+        assert!(matches!(Lock::take(&paths), Err(LockError::Held)));
+        // The next process has it as a descriptor.
+        let held = Lock::held(held.into());
+        assert!(matches!(Lock::take(&paths), Err(LockError::Held)));
+        drop(held);
+        take(&paths);
+    }
+}

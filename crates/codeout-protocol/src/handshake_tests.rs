@@ -490,6 +490,20 @@ fn a_device_with_a_wrong_secret_key_is_refused() {
     assert_eq!(error(device.read_m4(&refusal)), Error::Refused(Refusal::NotPaired));
 }
 
+/// Who has the daemon's key and nothing else learns who comes, and is not taken for the daemon.
+#[test]
+fn the_daemons_key_without_the_token_is_not_believed() {
+    let paired = Paired::new();
+    let (device, claim) = paired.to_claim();
+    assert_eq!(claim.device_key(), paired.device.public);
+    let Claim { mut schedule, chain2, c4, device_header, .. } = claim;
+    schedule.mix(Psk::random().bytes());
+    schedule.absorb(&[&c4]);
+    let refusal_key = schedule.sub_under(chain2, b'r');
+    let (_, m4) = Verdict { schedule, refusal_key, device_header }.accept(NOW, b"welcome").unwrap();
+    assert_eq!(error(device.read_m4(&m4)), Error::Tampered);
+}
+
 #[test]
 fn a_refusal_changed_on_the_way_is_tampered_with() {
     let paired = Paired::new();

@@ -108,6 +108,68 @@ async fn a_session_has_nothing_of_the_daemon_also_behind_a_restart() {
     }
 }
 
+/// How much of a process's memory is never swapped out, in KiB.
+fn locked(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let amount = status.lines().find_map(|line| line.strip_prefix("VmLck:")).unwrap();
+    amount.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+/// Root may look into every process: where this is root, the daemon and whoever looks are another.
+fn as_user(command: &mut Command) {
+    const NOBODY: u32 = 65_534;
+    command.current_dir("/").env("LC_ALL", "C");
+    if rustix::process::geteuid().is_root() {
+        command.uid(NOBODY).gid(NOBODY);
+    }
+}
+
+/// A daemon of that user, and all that it needs, in `directory`.
+async fn start_as_user(directory: &Path) -> DaemonProcess {
+    let (program, home) = (directory.join("codeout"), directory.join("home"));
+    // By another process: no child of this one holds it open for writing when it is run.
+    let mut copy = Command::new("cp");
+    copy.arg(env!("CARGO_BIN_EXE_codeout")).arg(&program);
+    assert!(copy.status().await.unwrap().success());
+    for (path, mode) in [(directory, 0o777), (&*program, 0o755)] {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    }
+    DaemonProcess::start_with(&home, |command| {
+        let mut own = Command::new(&program);
+        own.args(["--port", "0", "--bind", "127.0.0.1"]);
+        own.env("CODEOUT_HOME", &home).env("SHELL", "/bin/sh");
+        own.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true);
+        as_user(&mut own);
+        *command = own;
+    })
+    .await
+}
+
+/// Whether a process of that user may not read this file.
+async fn is_denied(file: &str) -> bool {
+    let mut look = Command::new("cat");
+    look.arg(file).stdin(Stdio::null());
+    as_user(&mut look);
+    let output = look.output().await.unwrap();
+    String::from_utf8_lossy(&output.stderr).contains("Permission denied")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_daemons_memory_is_its_own() {
+    let directory = TempDir::new().unwrap();
+    let daemon = start_as_user(directory.path()).await;
+    let pid = daemon.id();
+    if limit(pid, "Max locked memory") != "0" {
+        assert!(locked(pid) > 0, "its key may be swapped out");
+    }
+    assert!(!is_denied("/proc/self/environ").await, "what is its own may be read");
+    assert!(!is_denied(&format!("/proc/{pid}/status")).await, "the daemon is there");
+    for file in ["environ", "maps", "mem"] {
+        assert!(is_denied(&format!("/proc/{pid}/{file}")).await, "{file} may be read");
+    }
+    assert!(daemon.terminate().await.success());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn settings_that_others_may_write_are_refused() {
     let home = TempDir::new().unwrap();

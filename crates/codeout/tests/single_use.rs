@@ -316,6 +316,21 @@ async fn a_fresh_offer_ends_the_one_before() {
 }
 
 #[tokio::test]
+async fn who_comes_second_is_told_with_his_source() {
+    let daemon = TestDaemon::start().await;
+    let code = daemon.offer();
+    try_code(&daemon, &code).await.unwrap();
+    let mut events = daemon.daemon.events();
+    assert_eq!(refusal(try_code(&daemon, &code).await), Refusal::AlreadyUsed);
+    let used = event(&mut events, |event| match event {
+        Event::StaleCode { used, source: HOME } => Some(used),
+        _ => None,
+    });
+    assert!(used.await);
+    assert_eq!(daemon.count().await, 1);
+}
+
+#[tokio::test]
 async fn before_the_first_offer_nobody_gets_an_answer() {
     let daemon = TestDaemon::start().await;
     let result = try_code(&daemon, &Code::random()).await.map(|_| ());

@@ -1,8 +1,11 @@
-//! Requests that cannot be acted on, and how many may be on their way.
+//! Requests that cannot be acted on, how many may be on their way, and how much one device may have.
 
+use codeout_daemon::Event;
+use codeout_protocol::error::{Alert, Error};
 use codeout_protocol::message::{Answer, ErrorCode, MAX_ATTACHED, Outcome, Request};
 
 use super::support::device::{Device, Heard, shell, typing, watching};
+use super::support::{WireError, event};
 use super::{again, connected};
 
 /// Sends a request as it stands; returns the code that it is refused with.
@@ -117,4 +120,32 @@ async fn a_connection_has_sixteen_attachments_at_most() {
         device.type_in(session, b"echo al''ive\n").await.unwrap();
         device.see(session, "alive").await;
     }
+}
+
+#[tokio::test]
+async fn a_device_has_sixteen_connections_at_most() {
+    const MOST: usize = 16;
+    let (daemon, mut first) = connected().await;
+    let mut tablet = Device::of(&daemon, "tablet").await;
+    let mut others = Vec::new();
+    for _ in 1..MOST {
+        others.push(again(&daemon, &first).await);
+    }
+    let one_more = Device::connect(daemon.port(), &first.credentials).await.map(|_| ());
+    let too_many = Error::Alert(Alert::TooManyAttempts);
+    let turned_away = matches!(&one_more, Err(WireError::Protocol(error)) if *error == too_many);
+    assert!(turned_away, "{one_more:?}");
+    // Nobody is hurt, another device has its own, and one that ends makes room.
+    first.done(Request::Ping).await;
+    tablet.done(Request::Ping).await;
+    again(&daemon, &tablet).await.done(Request::Ping).await;
+    let mut events = daemon.daemon.events();
+    let phone = first.entry.id.clone();
+    drop(others.pop());
+    let left = |event| match event {
+        Event::Disconnected { device } if device.id.to_string() == phone => Some(()),
+        _ => None,
+    };
+    event(&mut events, left).await;
+    again(&daemon, &first).await.done(Request::Ping).await;
 }

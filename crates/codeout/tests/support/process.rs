@@ -56,9 +56,13 @@ impl DaemonProcess {
         DaemonProcess { child, port }
     }
 
+    /// What the system calls it.
+    pub fn id(&self) -> u32 {
+        self.child.id().expect("it runs")
+    }
+
     fn signal(&self, signal: Signal) {
-        let id = self.child.id().expect("it runs");
-        kill_process(Pid::from_raw(id.cast_signed()).unwrap(), signal).unwrap();
+        kill_process(Pid::from_raw(self.id().cast_signed()).unwrap(), signal).unwrap();
     }
 
     /// Sends SIGKILL, and returns at once.
