@@ -20,7 +20,7 @@ test: ## every check and every test; the last line counts them
 	@scripts/test
 
 lint: ## the checks alone, without running tests
-	@scripts/test fmt clippy docs weblint deny dependencies law words
+	@scripts/test fmt clippy docs weblint deny dependencies law words claims
 
 bench: build ## the whole-system benchmarks; those of the page need Chromium
 	cargo run --release --locked -p codeout-bench
