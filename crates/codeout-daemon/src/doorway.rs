@@ -15,9 +15,18 @@ const MAX_EACH: usize = 64;
 const MAX_LOOPBACK: usize = 768;
 
 /// Counts the connections that have not finished a handshake.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Doorway {
+    most: Most,
     inside: Mutex<Inside>,
+}
+
+/// How many are let in.
+#[derive(Debug)]
+struct Most {
+    all: usize,
+    each: usize,
+    loopback: usize,
 }
 
 #[derive(Debug, Default)]
@@ -34,13 +43,22 @@ pub(crate) struct Unproven {
 }
 
 impl Doorway {
+    /// One for a process that may have so many descriptors, of which strangers get half: the rest
+    /// is for devices, sessions and the daemon's own user. `None`: as many as it likes.
+    pub(crate) fn new(descriptors: Option<u64>) -> Self {
+        let half = descriptors.and_then(|most| usize::try_from(most / 2).ok());
+        let all = half.map_or(MAX_ALL, |half| half.min(MAX_ALL));
+        let most = Most { all, each: MAX_EACH.min(all), loopback: MAX_LOOPBACK.min(all / 4 * 3) };
+        Doorway { most, inside: Mutex::default() }
+    }
+
     /// Lets a connection in; `None` when there are too many.
     pub(crate) fn enter(self: &Arc<Self>, source: IpAddr) -> Option<Unproven> {
         let source = source_key(source);
         let mut inside = self.lock();
         let same = inside.each.get(&source).copied().unwrap_or(0);
-        let most = if source.is_loopback() { MAX_LOOPBACK } else { MAX_EACH };
-        if inside.all >= MAX_ALL || same >= most {
+        let most = if source.is_loopback() { self.most.loopback } else { self.most.each };
+        if inside.all >= self.most.all || same >= most {
             return None;
         }
         inside.all += 1;
@@ -72,7 +90,7 @@ mod tests {
 
     #[test]
     fn one_source_cannot_fill_the_doorway() {
-        let doorway = Arc::new(Doorway::default());
+        let doorway = Arc::new(Doorway::new(None));
         let greedy: IpAddr = "192.0.2.1".parse().unwrap();
         let held: Vec<_> = std::iter::from_fn(|| doorway.enter(greedy)).collect();
         assert_eq!(held.len(), MAX_EACH);
@@ -84,7 +102,7 @@ mod tests {
 
     #[test]
     fn loopback_leaves_room_for_the_others() {
-        let doorway = Arc::new(Doorway::default());
+        let doorway = Arc::new(Doorway::new(None));
         let local: IpAddr = "::1".parse().unwrap();
         let held: Vec<_> = std::iter::from_fn(|| doorway.enter(local)).collect();
         assert_eq!(held.len(), MAX_LOOPBACK);
@@ -93,8 +111,22 @@ mod tests {
     }
 
     #[test]
+    fn strangers_leave_half_of_the_descriptors() {
+        let doorway = Arc::new(Doorway::new(Some(64)));
+        let local: IpAddr = "::1".parse().unwrap();
+        let held: Vec<_> = std::iter::from_fn(|| doorway.enter(local)).collect();
+        assert_eq!(held.len(), 24);
+        let greedy: IpAddr = "192.0.2.1".parse().unwrap();
+        let others: Vec<_> = std::iter::from_fn(|| doorway.enter(greedy)).collect();
+        assert_eq!(held.len() + others.len(), 32);
+        for plenty in [Some(2 * MAX_ALL as u64), Some(u64::MAX), None] {
+            assert_eq!(Doorway::new(plenty).most.all, MAX_ALL);
+        }
+    }
+
+    #[test]
     fn there_is_an_end_to_all_of_them_and_room_again() {
-        let doorway = Arc::new(Doorway::default());
+        let doorway = Arc::new(Doorway::new(None));
         let held: Vec<_> = (0..2000u32)
             .map(|n| IpAddr::V4((0x0a00_0000 + n).into()))
             .filter_map(|source| doorway.enter(source))

@@ -19,6 +19,7 @@ use codeout_protocol::address::Address;
 use codeout_protocol::{SUBPROTOCOL, WEBSOCKET_PATH, channel};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use rustix::process::{Resource, getrlimit};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
@@ -75,7 +76,7 @@ pub(crate) async fn serve(
     shared: Arc<Shared>,
     mut stop: watch::Receiver<bool>,
 ) {
-    let doorway = Arc::new(Doorway::default());
+    let doorway = Arc::new(Doorway::new(getrlimit(Resource::Nofile).current));
     let tls = shared.tls.clone();
     let advertised = shared.config.advertise.as_ref();
     let is_secure = tls.is_some() || advertised.is_some_and(Address::is_secure);
