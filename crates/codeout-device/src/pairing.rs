@@ -346,7 +346,23 @@ impl Pairing<'_> {
                 return Ok(outcome);
             }
         }
-        Err(PairError::Refused(Refusal::AlreadyUsed))
+        match self.just_paired().await? {
+            Some(name) => Err(PairError::AlreadyPaired { name }),
+            None => Err(PairError::Refused(Refusal::AlreadyUsed)),
+        }
+    }
+
+    /// The daemon at this address, if this device was paired with it in the life of an offer: then
+    /// it is this device that used the code, and what was to say so was stopped before it could.
+    async fn just_paired(&mut self) -> Result<Option<String>, StoreError> {
+        let list = on_disk(&self.profiles, Profiles::list).await?;
+        let since = profiles::now().saturating_sub(VERDICT_TIME.as_secs());
+        let is_it = |profile: &Profile| {
+            profile.state == State::Paired
+                && profile.address == *self.request.how.address()
+                && profile.paired_at >= since
+        };
+        Ok(list.into_iter().find(is_it).map(|profile| profile.name))
     }
 }
 
