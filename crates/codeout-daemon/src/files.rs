@@ -1,5 +1,6 @@
 //! Files with secrets: only their owner may read them, and they appear whole or not at all.
 
+use std::ffi::OsStr;
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
@@ -129,6 +130,29 @@ impl Drop for Draft {
         // What cannot be removed holds nothing that anyone uses.
         let _ = fs::remove_file(&self.path);
     }
+}
+
+/// Removes the drafts of `target` that processes left which were killed before they could. The
+/// caller holds the daemon's lock: nobody writes one. Best effort.
+pub(crate) fn sweep(target: &Path) {
+    let (Some(directory), Some(name)) = (target.parent(), target.file_name()) else { return };
+    let Ok(entries) = fs::read_dir(directory) else { return };
+    for entry in entries.flatten() {
+        if is_draft(&entry.file_name(), name) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
+/// Whether `found` is a draft of `name`, or a file that SQLite puts beside one.
+fn is_draft(found: &OsStr, name: &OsStr) -> bool {
+    let (Some(found), Some(name)) = (found.to_str(), name.to_str()) else { return false };
+    let draft = found.strip_prefix('.').and_then(|rest| rest.strip_prefix(name)?.strip_prefix('.'));
+    let draft = draft.and_then(|rest| rest.split_once(".new"));
+    draft.is_some_and(|(random, rest)| {
+        let is_random = random.len() == 16 && random.bytes().all(|byte| byte.is_ascii_hexdigit());
+        is_random && ["", "-wal", "-shm", "-journal"].contains(&rest)
+    })
 }
 
 fn create_directory(directory: &Path) -> io::Result<()> {

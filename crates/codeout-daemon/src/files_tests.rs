@@ -72,3 +72,27 @@ fn only_a_file_that_is_closed_to_others_is_safe() {
     let foreign = UnsafeFile::Foreign { path: path.to_owned(), owner: 0, user: 7 };
     assert_eq!(UnsafeFile::check_owner(path, 0, 7), Err(foreign));
 }
+
+#[test]
+fn drafts_that_were_left_are_swept_and_nothing_else() {
+    let home = tempfile::tempdir().unwrap();
+    let target = home.path().join("devices.db");
+    let random = "0123456789abcdef";
+    let mut others = vec!["devices.db".to_owned(), "devices.db-wal".to_owned()];
+    others.push(format!(".devices.db.{random}.new.mine"));
+    others.push(format!(".devices.db.{}.new", &random[1..]));
+    others.push(format!(".identity.{random}.new"));
+    others.push(format!("devices.db.{random}.new"));
+    let left = ["", "-wal", "-shm", "-journal"];
+    let left = left.map(|suffix| format!(".devices.db.{random}.new{suffix}"));
+    for name in others.iter().chain(&left) {
+        fs::write(home.path().join(name), b"mine").unwrap();
+    }
+    sweep(&target);
+    let names = fs::read_dir(home.path()).unwrap();
+    let mut names: Vec<_> =
+        names.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    others.sort();
+    assert_eq!(names, others);
+}

@@ -172,7 +172,7 @@ pub enum OpenError {
         /// The directory.
         path: PathBuf,
         /// Why.
-        reason: String,
+        reason: io::Error,
     },
     /// The key file.
     #[error(transparent)]
@@ -228,6 +228,9 @@ impl Daemon {
     pub async fn open(config: Config) -> Result<Daemon, OpenError> {
         let paths = Paths::new(&config.home);
         let lock = take_lock(&paths).await?;
+        for target in [paths.identity(), paths.devices()] {
+            files::sweep(&target);
+        }
         let store = Store::open(&paths)?;
         let tls = config.tls.clone().map(Tls::open).transpose()?;
         let listener = listen(&config)?;

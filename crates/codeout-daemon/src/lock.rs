@@ -19,13 +19,13 @@ pub(crate) enum LockError {
     /// Another process has it.
     Held,
     /// The directory cannot be made or is open to others.
-    Home { path: PathBuf, reason: String },
+    Home { path: PathBuf, reason: io::Error },
 }
 
 impl Lock {
     /// Takes the lock, making the directory (mode 0700) when it is missing.
     pub(crate) fn take(paths: &Paths) -> Result<Self, LockError> {
-        let home = |reason: String| LockError::Home { path: paths.home.clone(), reason };
+        let home = |reason: io::Error| LockError::Home { path: paths.home.clone(), reason };
         prepare(&paths.home).map_err(home)?;
         let file = OpenOptions::new()
             .create(true)
@@ -33,11 +33,11 @@ impl Lock {
             .write(true)
             .mode(0o600)
             .open(paths.lock())
-            .map_err(|error| home(error.to_string()))?;
+            .map_err(home)?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(Lock(file)),
             Err(rustix::io::Errno::WOULDBLOCK) => Err(LockError::Held),
-            Err(error) => Err(home(error.to_string())),
+            Err(error) => Err(home(error.into())),
         }
     }
 }
@@ -55,15 +55,15 @@ impl From<Lock> for OwnedFd {
     }
 }
 
-fn prepare(home: &Path) -> Result<(), String> {
-    let made = DirBuilder::new().recursive(true).mode(0o700).create(home);
-    made.map_err(|error: io::Error| error.to_string())?;
-    let metadata = std::fs::metadata(home).map_err(|error| error.to_string())?;
+fn prepare(home: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(home)?;
+    let metadata = std::fs::metadata(home)?;
     if metadata.uid() != rustix::process::geteuid().as_raw() {
-        return Err("it belongs to another user".to_owned());
+        return Err(io::Error::other("it belongs to another user"));
     }
     if metadata.mode() & 0o077 != 0 {
-        return Err(format!("other users may look into it: run `chmod 700 {}`", home.display()));
+        let text = format!("other users may look into it: run `chmod 700 {}`", home.display());
+        return Err(io::Error::other(text));
     }
     Ok(())
 }

@@ -38,7 +38,7 @@ pub enum StoppedError {
         /// The directory.
         path: PathBuf,
         /// Why.
-        reason: String,
+        reason: std::io::Error,
     },
     /// The key file.
     #[error(transparent)]

@@ -17,6 +17,7 @@ fn refused(path: &Path) -> DevicesError {
     let before = fs::read(path).ok();
     let error = Devices::open(path).unwrap_err();
     assert!(error.to_string().contains(path.to_str().unwrap()), "{error}");
+    assert_eq!(error.to_string().lines().count(), 1, "{error}");
     assert_eq!(fs::read(path).ok(), before, "{error}");
     error
 }

@@ -114,6 +114,11 @@ pub(super) fn classify(path: &Path, error: rusqlite::Error) -> DevicesError {
     if let rusqlite::Error::FromSqlConversionFailure(..) = error {
         return DevicesError::Corrupt { path, reason };
     }
+    // The index of the log, for which SQLite takes its room beforehand.
+    let extended = error.sqlite_error().map(|error| error.extended_code);
+    if extended == Some(rusqlite::ffi::SQLITE_IOERR_SHMSIZE) {
+        return DevicesError::Full { path };
+    }
     match error.sqlite_error_code() {
         Some(ErrorCode::NotADatabase) => DevicesError::NotDevices { path },
         Some(ErrorCode::DatabaseCorrupt) => DevicesError::Corrupt { path, reason },

@@ -92,7 +92,9 @@ pub(super) fn connect(path: &Path) -> Result<Connection> {
     let verdict = "PRAGMA integrity_check(1)";
     let verdict: String = connection.query_row(verdict, [], |row| row.get(0)).map_err(failed)?;
     if verdict != "ok" {
-        return Err(corrupt(verdict));
+        // Below a line that only names the database.
+        let said = verdict.lines().filter(|line| !line.starts_with("***"));
+        return Err(corrupt(said.collect::<Vec<_>>().join("; ")));
     }
     if connection.is_readonly("main").map_err(failed)? {
         return Err(DevicesError::ReadOnly { path: path() });

@@ -4,6 +4,7 @@ use codeout_device::{Closed, ConnectError, FindError, PairError, RequestFailed, 
 use codeout_protocol::error::Refusal;
 use codeout_protocol::message::{ClosingReason, ErrorCode, RequestError};
 
+use crate::command::words;
 use crate::failure::{Code, Failure};
 use crate::ui;
 
@@ -202,6 +203,12 @@ pub(crate) fn store_error(error: &StoreError) -> Failure {
         StoreError::Exposed { path, .. } => {
             let mode = if path.is_dir() { "700" } else { "600" };
             failure.hint(format!("run `chmod {mode} {}`", path.display()))
+        }
+        StoreError::Unreadable { source, .. } | StoreError::Unwritable { source, .. } => {
+            failure.hint(words::place_hint(source))
+        }
+        StoreError::Foreign { .. } => {
+            failure.hint("set CODEOUT_HOME to a directory that only you can use")
         }
         _ => failure,
     }

@@ -1,12 +1,15 @@
 //! `codeout start`: the daemon, detached from the terminal that starts it.
 
+use std::io::Write;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use codeout_daemon::control::{Client, Status};
 
 use crate::cli::DaemonArgs;
 use crate::command::run::lost_sessions;
+use crate::command::words;
 use crate::failure::{Code, Failure};
 use crate::home::Home;
 use crate::log_file::LogFile;
@@ -31,10 +34,13 @@ pub(crate) async fn run(args: DaemonArgs, home: &Home) -> Result<(), Failure> {
     }
     let file = LogFile::new(home);
     let cannot = |error: std::io::Error| {
-        Failure::new(Code::BrokenFile, format!("the log file cannot be used: {error}"))
-            .hint("set CODEOUT_HOME to a directory that only you can use")
+        let text = format!("cannot use the log file {}: {error}", file.path().display());
+        Failure::new(Code::BrokenFile, text).hint(words::place_hint(&error))
     };
-    let log = file.open().map_err(cannot)?;
+    let mut log = file.open().map_err(cannot)?;
+    // On a full disk the daemon's own words would be lost.
+    let now = humantime::format_rfc3339_seconds(SystemTime::now());
+    writeln!(log, "{now} starting").map_err(cannot)?;
     let begin = log.metadata().map_err(cannot)?.len();
     let mut command = Command::new(std::env::current_exe()?);
     command.args(arguments(&args, home)).stdin(Stdio::null());
@@ -97,7 +103,7 @@ async fn answer(
         }
         if let Some(status) = child.try_wait()? {
             let code = status.code().and_then(|code| u8::try_from(code).ok());
-            return Err(failed(&file.since(begin), code.and_then(Code::of)));
+            return Err(failed(&file.since(begin), code.and_then(Code::of), file.path()));
         }
         if Instant::now() > deadline {
             return Err(Failure::new(Code::Unreachable, "the daemon does not answer")
@@ -107,18 +113,21 @@ async fn answer(
     }
 }
 
-/// What the daemon said before it ended.
-fn failed(said: &str, code: Option<Code>) -> Failure {
+/// What the daemon said before it ended, into the log file.
+fn failed(said: &str, code: Option<Code>, log: &Path) -> Failure {
     let mut lines = said.lines().skip_while(|line| !line.starts_with("codeout: "));
     let error = lines.next().and_then(|line| line.strip_prefix("codeout: "));
     let hints: Vec<_> = lines.map_while(|line| line.strip_prefix("  ")).collect();
     // What it would have typed in a terminal is not what was typed here.
     let hint = hints.join("\n").replace("codeout --port", "codeout start --port");
-    Failure {
-        error: error.unwrap_or("the daemon ended at once, without a word").to_owned(),
-        hint: (!hint.is_empty()).then_some(hint),
-        code: code.unwrap_or(Code::Other),
-    }
+    let code = code.unwrap_or(Code::Other);
+    let Some(error) = error else {
+        return Failure::new(code, "the daemon ended at once, without a word").hint(format!(
+            "is there too little memory, or no room for its log, {}?",
+            log.display()
+        ));
+    };
+    Failure { error: error.to_owned(), hint: (!hint.is_empty()).then_some(hint), code }
 }
 
 #[cfg(test)]
@@ -148,10 +157,13 @@ mod tests {
     #[test]
     fn a_failure_is_the_daemons_own() {
         let said = "a word before\ncodeout: port 8400 is taken\n  stop it\n  or choose\nmore\n";
-        let failure = failed(said, Code::of(16));
+        let log = Path::new("/h/daemon.log");
+        let failure = failed(said, Code::of(16), log);
         assert_eq!(failure.error, "port 8400 is taken");
         assert_eq!(failure.hint.unwrap(), "stop it\nor choose");
         assert_eq!(failure.code, Code::Taken);
-        assert_eq!(failed("", None).code, Code::Other);
+        let wordless = failed("", None, log);
+        assert_eq!(wordless.code, Code::Other);
+        assert!(wordless.hint.unwrap().contains("/h/daemon.log"));
     }
 }

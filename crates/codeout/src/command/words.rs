@@ -1,5 +1,7 @@
 //! The sentence, the next step and the exit code for every error of the libraries.
 
+use std::io;
+
 use codeout_daemon::control::{ClientError, ControlError};
 use codeout_daemon::devices::DevicesError;
 use codeout_daemon::identity::{IdentityError, UnsafeFile};
@@ -22,8 +24,9 @@ pub(crate) fn open_error(error: &OpenError) -> Failure {
         }
         OpenError::Listen { .. } => Failure::new(Code::Other, text)
             .hint("--bind takes an address of this computer; without it codeout listens on all"),
-        OpenError::Home { .. } | OpenError::Control { .. } => Failure::new(Code::BrokenFile, text)
-            .hint("set CODEOUT_HOME to a directory that only you can use"),
+        OpenError::Home { reason, .. } | OpenError::Control { reason, .. } => {
+            Failure::new(Code::BrokenFile, text).hint(place_hint(reason))
+        }
         OpenError::Identity(error) => identity_error(error),
         OpenError::Devices(error) => devices_error(error),
         OpenError::Tls(error) => tls_error(error),
@@ -36,8 +39,27 @@ pub(crate) fn stopped_error(error: &StoppedError) -> Failure {
     match error {
         StoppedError::Identity(error) => identity_error(error),
         StoppedError::Devices(error) => devices_error(error),
-        other => Failure::new(Code::BrokenFile, other.to_string())
-            .hint("set CODEOUT_HOME to a directory that only you can use"),
+        StoppedError::Home { reason, .. } => {
+            Failure::new(Code::BrokenFile, error.to_string()).hint(place_hint(reason))
+        }
+        other => Failure::new(Code::Other, other.to_string()),
+    }
+}
+
+/// What to do about a place where nothing can be made or written.
+pub(crate) fn place_hint(reason: &io::Error) -> &'static str {
+    match reason.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            "free some space and try again"
+        }
+        io::ErrorKind::ReadOnlyFilesystem => {
+            "its disk is mounted read-only: mount it writable, or set CODEOUT_HOME to another \
+             directory"
+        }
+        io::ErrorKind::PermissionDenied => {
+            "make it writable for you, or set CODEOUT_HOME to another directory"
+        }
+        _ => "set CODEOUT_HOME to a directory that only you can use",
     }
 }
 
@@ -57,9 +79,7 @@ fn identity_error(error: &IdentityError) -> Failure {
     match error {
         IdentityError::Unsafe(file) => unsafe_file(failure, file),
         IdentityError::Newer { .. } => failure.hint("run the newer version"),
-        IdentityError::Create { .. } => {
-            failure.hint("set CODEOUT_HOME to a directory that you can write to")
-        }
+        IdentityError::Create { reason, .. } => failure.hint(place_hint(reason)),
         IdentityError::Read { reason, .. } if reason.kind() == std::io::ErrorKind::NotFound => {
             failure.hint(
                 "there are paired devices that know it: restore it from a backup, or move \
@@ -111,6 +131,9 @@ fn devices_error(error: &DevicesError) -> Failure {
             "it was left as it is: restore it from a backup, or move it away to start with an \
              empty list (all devices must then be paired again)",
         ),
+        DevicesError::Failed { .. } => failure.hint(
+            "is its disk full, or does it fail? when that is put right, try again: nothing was lost",
+        ),
         _ => failure,
     }
 }
@@ -145,7 +168,8 @@ pub(crate) fn control_error(error: ControlError) -> Failure {
             Failure::new(Code::Other, text).hint("it runs on as it was, with every session")
         }
         ControlError::BadName => Failure::new(Code::Usage, text),
-        ControlError::Store(_) => Failure::new(Code::BrokenFile, text),
+        ControlError::Store(_) => Failure::new(Code::BrokenFile, text)
+            .hint("nothing was changed: when that is put right, try again"),
         ControlError::Unknown => {
             Failure::new(Code::NotCodeout, text).hint("stop it and start this version")
         }
