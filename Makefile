@@ -4,8 +4,10 @@ BIN = $(or $(CARGO_TARGET_DIR),target)/release/codeout
 ARGS =
 # Per fuzz target, for `make fuzz`.
 SECONDS ?= 600
+# Kills at random, for `make crash`.
+CRASHES ?= 500
 
-.PHONY: help build run test lint bench screenshots fuzz model verify mutants repro sbom
+.PHONY: help build run test lint bench screenshots fuzz model verify mutants repro sbom crash
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
@@ -40,6 +42,9 @@ verify: ## the symbolic models of both handshakes, and what is found in broken o
 
 mutants: ## whether the tests notice small changes of the protocol, the list and the offers; hours
 	@scripts/mutants
+
+crash: ## kill -9 at every system call that matters and CRASHES=500 times at random; bad disks, files, limits
+	@CRASHES=$(CRASHES) scripts/crash
 
 repro: ## builds the release twice, in two directories, and compares the bytes
 	@scripts/repro

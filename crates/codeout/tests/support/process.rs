@@ -8,7 +8,7 @@ use codeout_daemon::control::Client;
 use codeout_protocol::code::Code;
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
-use tokio::process::{Child, Command};
+use tokio::process::{Child, ChildStdout, Command};
 
 use super::PATIENCE;
 
@@ -43,11 +43,8 @@ impl DaemonProcess {
         change(&mut command);
         let mut child = command.spawn().unwrap();
         let mut output = BufReader::new(child.stdout.take().unwrap());
-        let mut line = String::new();
-        let read = tokio::time::timeout(PATIENCE, output.read_line(&mut line));
-        read.await.expect("the daemon says nothing").unwrap();
-        let port = line.trim().rsplit(':').next().and_then(|port| port.parse().ok());
-        let port = port.unwrap_or_else(|| panic!("no port in {line:?}"));
+        let port = tokio::time::timeout(PATIENCE, port_in(&mut output)).await;
+        let port = port.expect("the daemon says nothing");
         // It must not wait for a reader.
         tokio::spawn(async move {
             let mut rest = Vec::new();
@@ -75,11 +72,16 @@ impl DaemonProcess {
         self.child.kill().await.unwrap();
     }
 
+    /// Waits for the end that something else brings it.
+    pub async fn ended(mut self) -> ExitStatus {
+        let ended = tokio::time::timeout(PATIENCE, self.child.wait());
+        ended.await.expect("the daemon does not end").unwrap()
+    }
+
     /// Asks it to stop, and waits for its end.
-    pub async fn terminate(mut self) -> ExitStatus {
+    pub async fn terminate(self) -> ExitStatus {
         self.signal(Signal::TERM);
-        let ended = tokio::time::timeout(PATIENCE, self.child.wait()).await;
-        ended.expect("the daemon does not stop").unwrap()
+        self.ended().await
     }
 }
 
@@ -92,4 +94,18 @@ pub async fn control(home: &Path) -> Client {
 pub async fn offer(home: &Path) -> Code {
     let offer = control(home).await.offer(OfferLimits::default()).await.unwrap();
     offer.offer.code.parse().unwrap()
+}
+
+/// The port that a daemon says; before it, it tells of what it has lost.
+async fn port_in(output: &mut BufReader<ChildStdout>) -> u16 {
+    let mut said = String::new();
+    loop {
+        let length = output.read_line(&mut said).await.unwrap();
+        let last = &said[said.len() - length..];
+        if last.starts_with("codeout ->") {
+            let port = last.trim().rsplit(':').next().and_then(|port| port.parse().ok());
+            return port.unwrap_or_else(|| panic!("no port in {last:?}"));
+        }
+        assert!(length > 0, "no port in {said:?}");
+    }
 }
