@@ -103,7 +103,7 @@ mod tests {
             match Lock::take(&paths) {
                 Err(LockError::Home { path, reason }) => {
                     assert_eq!(path, paths.home);
-                    assert!(reason.contains("chmod 700"), "{reason}");
+                    assert!(reason.to_string().contains("chmod 700"), "{reason}");
                 }
                 other => panic!("{open:o}: {other:?}"),
             }
