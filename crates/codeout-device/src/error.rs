@@ -155,7 +155,7 @@ pub enum PairError {
     /// The daemon refused inside the handshake's encryption.
     #[error("the daemon refused: {0}")]
     Refused(Refusal),
-    /// This device is paired with the daemon of the link already.
+    /// This device is paired with that daemon already.
     #[error("this device is already paired with {name}")]
     AlreadyPaired {
         /// The nickname under which the daemon is known.

@@ -53,8 +53,8 @@ pub(super) fn create(path: &Path) -> Result<()> {
     let (draft, _) = Draft::create(path).map_err(create_error)?;
     let fill = || {
         let connection = open_existing(draft.path())?;
-        // Part of the file: all who open it find it set.
-        connection.pragma_update(None, "journal_mode", "WAL")?;
+        // Without a write-ahead log: what is in one goes into the file when it is closed, and where
+        // the disk has no room for it, nobody is told. The draft would come into its place without.
         connection.execute_batch(&format!(
             "BEGIN;
              PRAGMA application_id = {APPLICATION_ID};
@@ -64,6 +64,8 @@ pub(super) fn create(path: &Path) -> Result<()> {
              COMMIT;",
             trail::TABLES
         ))?;
+        // Part of the file: all who open it find it set.
+        connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.close().map_err(|(_, error)| error)
     };
     fill().map_err(|error| classify(path, error))?;
