@@ -35,6 +35,7 @@ fn long_form() -> Option<usize> {
 }
 
 /// One line of what was tried, which `make crash` prints again at its end.
+#[allow(clippy::print_stdout, reason = "what it is for")]
 fn report(line: &str) {
     println!("crash: {line}");
 }
