@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use codeout_protocol::message::{self, Answer, ErrorCode, OfferEntry, Request, RequestError};
+use codeout_protocol::message::{self, Answer, ErrorCode, OfferEntry, Open, Request, RequestError};
 use codeout_protocol::name::{Name, clean_text};
 
 use crate::crier;
@@ -73,21 +73,10 @@ async fn act_on_session(
     request: Request,
 ) -> Result<Answer, RequestError> {
     match request {
-        Request::Open(open) => {
-            let (shared, by) = (Arc::clone(shared), device.clone());
-            let program = clean_text(open.program.as_deref().unwrap_or("shell"), MAX_TEXT);
-            // Once begun it runs to its end, whatever becomes of the connection: a program that
-            // was started is one that somebody waits for.
-            let opening = tokio::spawn(async move {
-                let session = shared.sessions.open(open, by.name.as_str()).await?;
-                note_opened(&shared, &session, program, &by);
-                crier::opened(&shared, &session, by.name.as_str());
-                Ok(Answer::Opened { opened: session.entry() })
-            });
-            match opening.await {
-                Ok(answer) => answer,
-                Err(panic) => std::panic::resume_unwind(panic.into_panic()),
-            }
+        Request::Open(wanted) => open(shared, device, wanted).await,
+        Request::OpenAgain { session, size } => {
+            let wanted = shared.sessions.like(session, size)?;
+            open(shared, device, wanted).await
         }
         Request::Resize { session, size } => {
             let size = sessions::checked(size)?;
@@ -117,6 +106,23 @@ async fn act_on_session(
         }
         Request::Programs => Ok(Answer::Programs { programs: shared.sessions.programs().await }),
         _ => Err(RequestError::new(ErrorCode::UnknownRequest, "not known here")),
+    }
+}
+
+/// Opens a session, and tells of it. Once begun it runs to its end, whatever becomes of the
+/// connection: a program that was started is one that somebody waits for.
+async fn open(shared: &Arc<Shared>, by: &Device, wanted: Open) -> Result<Answer, RequestError> {
+    let (shared, by) = (Arc::clone(shared), by.clone());
+    let program = clean_text(wanted.program.as_deref().unwrap_or("shell"), MAX_TEXT);
+    let opening = tokio::spawn(async move {
+        let session = shared.sessions.open(wanted, by.name.as_str()).await?;
+        note_opened(&shared, &session, program, &by);
+        crier::opened(&shared, &session, by.name.as_str());
+        Ok(Answer::Opened { opened: session.entry() })
+    });
+    match opening.await {
+        Ok(answer) => answer,
+        Err(panic) => std::panic::resume_unwind(panic.into_panic()),
     }
 }
 

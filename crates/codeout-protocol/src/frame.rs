@@ -19,10 +19,11 @@ mod kind {
 }
 
 /// The requests that this version knows: one that it cannot read is a bad one.
-const REQUESTS: [&str; 14] = [
+const REQUESTS: [&str; 15] = [
     "ping",
     "sessions",
     "open",
+    "open_again",
     "attach",
     "detach",
     "resize",

@@ -127,6 +127,11 @@ export class DaemonLink implements Link, AttachmentHost {
     return (await this.#ask<'open'>({ request: 'open', ...size, ...rest })).opened;
   }
 
+  async openAgain(session: number, { columns, rows }: OpenWish['size']): Promise<SessionEntry> {
+    const request = { request: 'open_again', session, columns, rows } as const;
+    return (await this.#ask<'open_again'>(request)).opened;
+  }
+
   async end(session: number): Promise<void> {
     await this.#ask<'end'>({ request: 'end', session });
   }

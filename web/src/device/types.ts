@@ -105,6 +105,8 @@ export interface Link {
   close(): void;
 
   open(wish: OpenWish): Promise<SessionEntry>;
+  /** Opens another session with what that one was opened with, word by word. */
+  openAgain(session: number, size: TerminalSize): Promise<SessionEntry>;
   end(session: number): Promise<void>;
   renameSession(session: number, name: string): Promise<string>;
   dismiss(session: number): Promise<void>;

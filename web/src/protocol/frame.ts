@@ -116,13 +116,15 @@ const ERROR_CODES = [
 ] as const;
 
 const done = () => ({});
+const opened = (ok: JsonObject) => ({ opened: readSession(record(ok, 'opened')) });
 const renamed = (ok: JsonObject) => ({ name: text(ok, 'name') });
 
 const ANSWERS: { readonly [N in RequestName]: (ok: JsonObject) => Answers[N] } = {
   ping: done,
   sessions: (ok) => ({ sessions: list(ok, 'sessions', readSession), more: flag(ok, 'more') }),
   programs: (ok) => ({ programs: list(ok, 'programs', readProgram) }),
-  open: (ok) => ({ opened: readSession(record(ok, 'opened')) }),
+  open: opened,
+  open_again: opened,
   attach: (ok) => ({
     attached: readSession(record(ok, 'attached')),
     resumed: bool(ok, 'resumed'),

@@ -114,6 +114,7 @@ export type Request =
   | { readonly request: 'sessions'; readonly after?: number }
   | { readonly request: 'programs' }
   | OpenRequest
+  | ({ readonly request: 'open_again'; readonly session: number } & TerminalSize)
   | AttachRequest
   | { readonly request: 'detach'; readonly session: number }
   | ({ readonly request: 'resize'; readonly session: number } & TerminalSize)
@@ -155,6 +156,7 @@ export interface Answers {
   sessions: { readonly sessions: readonly SessionEntry[]; readonly more: boolean };
   programs: { readonly programs: readonly ProgramEntry[] };
   open: { readonly opened: SessionEntry };
+  open_again: { readonly opened: SessionEntry };
   attach: Attached;
   detach: Done;
   resize: Done;

@@ -22,7 +22,7 @@ describe('the daemon’s own samples', () => {
     devices: ['devices'],
     code: ['offer'],
     sessions: ['sessions'],
-    opened: ['open'],
+    opened: ['open', 'open_again'],
     attached: ['attach'],
     programs: ['programs'],
     name: ['rename', 'rename_session'],

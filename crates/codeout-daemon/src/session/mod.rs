@@ -22,6 +22,7 @@ use codeout_protocol::message::{
 };
 use codeout_protocol::name::Name;
 use codeout_screen::Screen;
+use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, mpsc, watch};
 
 use self::attention::Noticing;
@@ -73,12 +74,22 @@ pub(crate) enum News {
 /// Where news goes.
 pub(crate) type Reports = mpsc::UnboundedSender<(SessionId, News)>;
 
+/// A program and its arguments, word by word as they were asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Command {
+    /// A name or a path; `None`: a login shell.
+    pub(crate) program: Option<String>,
+    pub(crate) arguments: Vec<String>,
+}
+
 /// What of a session never changes.
 #[derive(Debug, Clone)]
 pub(crate) struct Origin {
     pub(crate) id: SessionId,
-    /// The program, as it was asked for.
+    /// The program, as it was asked for, in one text that is safe to show.
     pub(crate) program: String,
+    /// `None` where an earlier version opened it.
+    pub(crate) command: Option<Arc<Command>>,
     pub(crate) directory: String,
     /// In seconds since 1970.
     pub(crate) opened_at: u64,
@@ -425,7 +436,7 @@ impl Session {
         watchers.sort_unstable();
         watchers.dedup();
         watchers.truncate(MAX_WATCHERS);
-        let Origin { id, program, directory, opened_at } = self.origin.clone();
+        let Origin { id, program, directory, opened_at, .. } = self.origin.clone();
         SessionEntry {
             session: id,
             name: about.name.to_string(),

@@ -17,7 +17,9 @@ use zeroize::Zeroizing;
 use super::keyboards::{Keyboards, SavedKeyboards};
 use super::log::Log;
 use super::pty::Pty;
-use super::{About, Keeping, Noticing, Origin, Processes, Reports, Session, Shown, locked};
+use super::{
+    About, Command, Keeping, Noticing, Origin, Processes, Reports, Session, Shown, locked,
+};
 
 /// Everything that a session is, but for its programs.
 #[derive(Debug)]
@@ -38,6 +40,8 @@ pub(crate) struct Saved {
 pub(crate) struct Facts {
     id: SessionId,
     program: String,
+    #[serde(default)]
+    command: Option<Command>,
     directory: String,
     opened_at: u64,
     name: String,
@@ -151,10 +155,11 @@ impl Session {
         let (keyboards, typed) = self.keyboards().save();
         let about = locked(&self.about).clone();
         let log = self.log();
-        let Origin { id, program, directory, opened_at } = self.origin.clone();
+        let Origin { id, program, command, directory, opened_at } = self.origin.clone();
         let facts = Facts {
             id,
             program,
+            command: command.map(Arc::unwrap_or_clone),
             directory,
             opened_at,
             name: about.name.to_string(),
@@ -183,9 +188,10 @@ impl Session {
         take: impl FnOnce(OwnedFd) -> io::Result<Pty>,
     ) -> io::Result<Self> {
         let Saved { facts, output, snapshot, typed, terminal } = saved;
-        let Facts { id, program, directory, opened_at, size, .. } = facts;
+        let Facts { id, program, command, directory, opened_at, size, .. } = facts;
         let wrong = || io::Error::from(io::ErrorKind::InvalidData);
-        let origin = Origin { id, program, directory, opened_at };
+        let command = command.map(Arc::new);
+        let origin = Origin { id, program, command, directory, opened_at };
         let about = About {
             name: Name::clean(&facts.name).ok_or_else(wrong)?,
             size: super::checked(size).ok_or_else(wrong)?,

@@ -23,8 +23,13 @@ fn session() -> Arc<Session> {
     let (descriptor, leader) = spawn(&launch).unwrap();
     let history = HistoryLimits { lines: 100, bytes: 1 << 20 };
     let keeping = Keeping { history, output: 1 << 20, quiet_after: None };
-    let origin =
-        Origin { id: 1, program: "cat".to_owned(), directory: "/".to_owned(), opened_at: 1 };
+    let origin = Origin {
+        id: 1,
+        program: "cat".to_owned(),
+        command: None,
+        directory: "/".to_owned(),
+        opened_at: 1,
+    };
     let (reports, _) = mpsc::unbounded_channel();
     let name = codeout_protocol::name::Name::clean("cat").unwrap();
     let pty = Pty::new(descriptor).unwrap();

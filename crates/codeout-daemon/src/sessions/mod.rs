@@ -22,7 +22,7 @@ use crate::devices::DeviceId;
 use crate::hooks::{HookEvent, Hooks};
 use crate::naming::{self, folded};
 use crate::programs::{Programs, Resolved};
-use crate::session::{self, Keeping, Launch, News, Origin, Reports, Saved, Session};
+use crate::session::{self, Command, Keeping, Launch, News, Origin, Reports, Saved, Session};
 
 use self::journal::Journal;
 pub use self::journal::LostSession;
@@ -195,6 +195,7 @@ impl Sessions {
         let size = checked(size)?;
         let wanted = open.name.as_deref().map(named).transpose()?;
         let resolved = self.programs.resolve(&open).await?;
+        let command = Command { program: open.program, arguments: open.arguments };
 
         let closed = self.opening.lock().await;
         if *closed {
@@ -202,9 +203,33 @@ impl Sessions {
         }
         let name = self.free_name(wanted, &resolved.proposed)?;
         let id = self.next_number()?;
-        let session = self.start(id, name, size, resolved, by).await?;
+        let session = self.start(id, name, size, command, resolved, by).await?;
         self.add(Arc::clone(&session));
         Ok(session)
+    }
+
+    /// What opens another session like this one, in a terminal of that size.
+    ///
+    /// # Errors
+    /// [`ErrorCode::NotFound`], and [`ErrorCode::Failed`] when it is not known what it was opened
+    /// with.
+    pub(crate) fn like(&self, id: SessionId, size: TerminalSize) -> Result<Open, RequestError> {
+        let origin = self.find(id)?.origin.clone();
+        let TerminalSize { columns, rows } = size;
+        let Some(command) = origin.command else {
+            let text =
+                "an earlier version opened it, and did not keep its arguments: open a new one";
+            return Err(error(ErrorCode::Failed, text));
+        };
+        let Command { program, arguments } = Arc::unwrap_or_clone(command);
+        Ok(Open {
+            columns,
+            rows,
+            program,
+            arguments,
+            directory: Some(origin.directory),
+            name: None,
+        })
     }
 
     async fn start(
@@ -212,6 +237,7 @@ impl Sessions {
         id: SessionId,
         name: Name,
         size: TerminalSize,
+        command: Command,
         resolved: Resolved,
         by: &str,
     ) -> Result<Arc<Session>, RequestError> {
@@ -219,6 +245,7 @@ impl Sessions {
         let origin = Origin {
             id,
             program: asked,
+            command: Some(Arc::new(command)),
             directory: directory.display().to_string(),
             opened_at: self.clock.unix(),
         };

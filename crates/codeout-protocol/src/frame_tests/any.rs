@@ -32,6 +32,7 @@ fn session_request() -> impl Strategy<Value = Request> {
         any::<Option<u32>>().prop_map(|after| Request::Sessions { after }),
         open,
         attach,
+        (any::<u32>(), size()).prop_map(|(session, size)| Request::OpenAgain { session, size }),
         any::<u32>().prop_map(|session| Request::Detach { session }),
         (any::<u32>(), size()).prop_map(|(session, size)| Request::Resize { session, size }),
         any::<u32>().prop_map(|session| Request::End { session }),

@@ -42,6 +42,10 @@ fn session_requests() -> Vec<(Value, Request)> {
             Request::Open(open),
         ),
         (
+            json!({"request": "open_again", "session": 7, "columns": 120, "rows": 40}),
+            Request::OpenAgain { session: 7, size },
+        ),
+        (
             json!({"request": "attach", "session": 7}),
             Request::Attach(Attach { session: 7, ..Attach::default() }),
         ),

@@ -31,6 +31,15 @@ pub enum Request {
     },
     /// Opens a session. It runs until its program ends. Replies [`Answer::Opened`].
     Open(Open),
+    /// Opens another session with the program, the arguments and the directory of one that is
+    /// listed, exactly as they were asked for. Replies [`Answer::Opened`].
+    OpenAgain {
+        /// Which session.
+        session: SessionId,
+        /// The size of the new one's terminal.
+        #[serde(flatten)]
+        size: TerminalSize,
+    },
     /// Attaches this connection to a session. Replies [`Answer::Attached`].
     Attach(Attach),
     /// Ends this connection's attachment to a session. Replies [`Answer::Done`].

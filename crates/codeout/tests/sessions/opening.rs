@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use codeout_daemon::Event;
 use codeout_protocol::message::{
-    Answer, ErrorCode, Event as News, ExitStatus, Open, Outcome, Request,
+    Answer, ErrorCode, Event as News, ExitStatus, Open, Outcome, Request, TerminalSize,
 };
 use tempfile::TempDir;
 
@@ -91,6 +91,55 @@ async fn a_program_gets_its_arguments_and_its_directory() {
     let place = place.canonicalize().unwrap();
     device.see(entry.session, &format!("[a b|$c|{}]", place.display())).await;
     assert_eq!(device.end_of(entry.session).await, ExitStatus::Exit(0));
+}
+
+#[tokio::test]
+async fn a_session_is_opened_again_with_every_word_as_it_was() {
+    let (daemon, mut device) = connected().await;
+    let place = daemon.home.path().join("two  words");
+    std::fs::create_dir(&place).unwrap();
+    // No text for people keeps these apart, and none is as long.
+    let script = "read _; for a; do printf '<%s>' \"$a\"; done; exit 3";
+    let long = "x".repeat(1000);
+    let words = ["-c", script, "sh", "two  words", "", " ", "a\tb\nc", "'\"\\", "$HOME", &long];
+    let open = Open {
+        program: Some("sh".to_owned()),
+        arguments: words.map(str::to_owned).into(),
+        directory: Some(place.to_str().unwrap().to_owned()),
+        name: Some("first".to_owned()),
+        ..shell()
+    };
+    let first = device.open_with(open).await;
+    let printed = format!("<two  words><>< ><a\tb\r\nc><'\"\\><$HOME><{long}>");
+    device.attach(typing(first.session)).await;
+    device.type_in(first.session, b"\n").await.unwrap();
+    device.see(first.session, &printed).await;
+    assert_eq!(device.end_of(first.session).await, ExitStatus::Exit(3));
+
+    let size = TerminalSize { columns: 100, rows: 30 };
+    let again = |session| Request::OpenAgain { session, size };
+    let outcome = device.ask(again(first.session)).await.unwrap();
+    let Outcome::Ok(Answer::Opened { opened: second }) = outcome else { panic!("{outcome:?}") };
+    assert!(second.session > first.session);
+    assert_eq!(second.name, "two words");
+    assert_eq!((&second.program, &second.directory), (&first.program, &first.directory));
+    assert_eq!((second.columns, second.rows), (100, 30));
+    device.attach(typing(second.session)).await;
+    device.type_in(second.session, b"\n").await.unwrap();
+    device.see(second.session, &printed).await;
+    assert_eq!(device.end_of(second.session).await, ExitStatus::Exit(3));
+
+    // A shell that nobody named is one again, and what is not listed is not found.
+    let shell = device.open().await;
+    let outcome = device.ask(again(shell)).await.unwrap();
+    assert!(matches!(outcome, Outcome::Ok(Answer::Opened { .. })), "{outcome:?}");
+    device.done(Request::Dismiss { session: first.session }).await;
+    for gone in [first.session, 4_000_000_000] {
+        assert_eq!(device.refused(again(gone)).await, ErrorCode::NotFound);
+    }
+    let size = TerminalSize { columns: 0, rows: 30 };
+    let sizeless = Request::OpenAgain { session: shell, size };
+    assert_eq!(device.refused(sizeless).await, ErrorCode::BadRequest);
 }
 
 #[tokio::test]

@@ -57,6 +57,7 @@ async fn a_request_that_cannot_be_acted_on_is_answered() {
             ErrorCode::BadRequest,
         ),
         (r#"{"id":77,"request":"rename_session","session":1}"#, ErrorCode::BadRequest),
+        (r#"{"id":77,"request":"open_again","columns":80,"rows":24}"#, ErrorCode::BadRequest),
         (r#"{"id":77,"request":"end","session":4000000000}"#, ErrorCode::NotFound),
         (r#"{"id":77,"request":"attach","session":4000000000}"#, ErrorCode::NotFound),
         (r#"{"id":77,"request":"attach","session":0,"keyboard":1}"#, ErrorCode::NotFound),

@@ -64,6 +64,8 @@ async fn whatever_else_it_asks_for_is_refused_and_not_done() {
         for request in [
             Request::Open(shell()),
             Request::Open(Open { columns: 0, ..shell() }),
+            Request::OpenAgain { session: ended, size },
+            Request::OpenAgain { session: 99, size },
             Request::Programs,
             Request::Resize { session, size },
             Request::Resize { session, size: SIZE },
