@@ -44,6 +44,8 @@ export interface DeskOptions {
   readonly size?: Size;
   /** Its user's home, which must not be there yet; one of its own when left out. */
   readonly home?: string;
+  /** Further options of the command line, such as `--confirm`. */
+  readonly options?: readonly string[];
 }
 
 /** Parts of what `codeout sessions --json` prints. */
@@ -74,7 +76,9 @@ export class Desk {
   readonly #environment: NodeJS.ProcessEnv;
   readonly #offers = new Set<Offer>();
   #terminal: Terminal | undefined;
-  #start: () => Promise<Terminal> = () => Promise.reject(new Error('no command yet'));
+  /** What the daemon is started with. */
+  #options: readonly string[] = [];
+  #size: Size | undefined;
 
   private constructor(port: number, options: DeskOptions) {
     this.port = port;
@@ -88,11 +92,11 @@ export class Desk {
   static async start(options: DeskOptions): Promise<Desk> {
     const desk = new Desk(options.port ?? (await freePort()), options);
     desk.#prepare();
-    const { tls, name = 'desk', size } = options;
+    const { tls, name = 'desk', options: more = [] } = options;
     const files = tls ? ['--tls-cert', tls.certificate, '--tls-key', tls.key] : [];
     const place = ['--port', `${desk.port}`, '--bind', '127.0.0.1', '--advertise', desk.address];
-    desk.#start = () =>
-      Terminal.start([BIN, ...place, '--name', name, ...files], desk.#environment, size);
+    desk.#options = [...place, '--name', name, ...files, ...more];
+    desk.#size = options.size;
     await desk.startAgain();
     return desk;
   }
@@ -100,8 +104,15 @@ export class Desk {
   /** Starts the daemon as before, in a terminal of its own; for one that has been stopped. */
   async startAgain(): Promise<void> {
     await this.#terminal?.stop();
-    this.#terminal = await this.#start();
+    this.#terminal = await Terminal.start([BIN, ...this.#options], this.#environment, this.#size);
     await this.code();
+  }
+
+  /** Starts the daemon as before, but in no terminal: it shows no code until it is asked for one. */
+  async startDetached(): Promise<void> {
+    await this.#terminal?.stop();
+    this.#terminal = undefined;
+    await this.must('start', ...this.#options);
   }
 
   /** The daemon's terminal. */

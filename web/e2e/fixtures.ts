@@ -3,7 +3,7 @@
 import { type BrowserContextOptions, test as base } from '@playwright/test';
 import { launchOptions, type Place } from './browser';
 import { type Certificate, makeCertificate } from './certificate';
-import { Desk } from './desk';
+import { Desk, type DeskOptions } from './desk';
 import { BrowserDevice } from './device';
 
 interface Shared {
@@ -16,6 +16,8 @@ interface Shared {
 interface Fixtures {
   /** A daemon without devices and sessions. */
   desk: Desk;
+  /** Makes a daemon of the test's own, which it may stop or start with other options. */
+  newDesk: (options?: Partial<DeskOptions>) => Promise<Desk>;
   /** Makes a browser that has never been here: a context of its own. */
   newDevice: (options?: BrowserContextOptions) => Promise<BrowserDevice>;
   /** The first browser of the test. */
@@ -61,7 +63,19 @@ export const test = base.extend<Fixtures, Shared & Place>({
     await sharedDesk.clear();
   },
 
-  newDevice: async ({ browser, desk }, use, info) => {
+  newDesk: async ({ origin, certificate }, use) => {
+    const desks: Desk[] = [];
+    await use(async (options) => {
+      const tls = certificate && { tls: certificate };
+      const desk = await Desk.start({ origin, ...tls, ...options });
+      desks.push(desk);
+      return desk;
+    });
+    for (const desk of desks) await desk.stop();
+  },
+
+  // Behind the desks, so that no page outlives the daemon that it is connected to.
+  newDevice: async ({ browser, desk, newDesk: _ }, use, info) => {
     const devices: BrowserDevice[] = [];
     await use(async (options) => {
       const context = await browser.newContext(options);
