@@ -72,6 +72,57 @@ test('a program may put text on the clipboard when its user agrees', async ({ de
   }).toPass();
 });
 
+test('a row is drawn once when lines scroll off, and a selection goes along', async ({
+  desk,
+  device,
+}) => {
+  const program = 'stty -echo; seq 1 60; while read -r line; do echo "$line"; done';
+  await desk.must('open', '-d', '--name', 'rows', '--', 'sh', '-c', program);
+  await device.pairWith(desk);
+  const screen = await device.openSession('rows');
+  await screen.shows(/^60$/m);
+  const { page } = device;
+  // How often the row was given other content, until something scrolled.
+  const drawn = (): Promise<number> =>
+    page.evaluate(() => {
+      const row = document.querySelectorAll('.xterm-rows > div')[5];
+      if (!row) throw new Error('no row');
+      return new Promise<number>((resolve) => {
+        let times = 0;
+        const observer = new MutationObserver((records) => {
+          times += records.length;
+          // A second time would be in the same frame, or in the next.
+          requestAnimationFrame(() => requestAnimationFrame(() => resolve(times)));
+        });
+        observer.observe(row, { childList: true });
+      });
+    });
+  await screen.stands();
+  const once = drawn();
+  await screen.enter('61');
+  await screen.shows(/^61$/m);
+  expect(await once).toBe(1);
+
+  const row = page.locator('.xterm-rows > div').filter({ hasText: /^50$/ });
+  const box = await row.boundingBox();
+  if (!box) throw new Error('no row');
+  await page.mouse.dblclick(box.x + 4, box.y + 6);
+  const selected = page.locator('.xterm-selection > div').first();
+  await expect(selected).toBeAttached();
+  const before = (await selected.boundingBox())?.y ?? 0;
+  // Typed here it would go.
+  const terminal = await desk.inTerminal(['attach', '--keep-size', 'rows']);
+  await terminal.shows(/61/);
+  await terminal.type('62');
+  await terminal.press('Enter');
+  await screen.shows(/^62$/m);
+  await expect.poll(async () => (await selected.boundingBox())?.y).toBeLessThan(before);
+  await terminal.stop();
+  await screen.enter('63');
+  await screen.shows(/^63$/m);
+  await expect(page.locator('.xterm-selection > div')).toHaveCount(0);
+});
+
 for (const colorScheme of ['light', 'dark'] as const) {
   test(`inverse text can be read, ${colorScheme}`, async ({ desk, device }) => {
     await device.page.emulateMedia({ colorScheme });

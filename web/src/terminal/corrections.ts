@@ -40,10 +40,15 @@ interface RowFactory {
   ): boolean;
 }
 
+type Place = [number, number] | undefined;
+
+interface DomRenderer {
+  readonly _rowFactory?: RowFactory;
+  handleSelectionChanged(start: Place, end: Place, columns: boolean): void;
+}
+
 interface Drawing {
-  readonly _renderService: {
-    readonly _renderer: { readonly value?: { readonly _rowFactory?: RowFactory } };
-  };
+  readonly _renderService: { readonly _renderer: { readonly value?: DomRenderer } };
 }
 
 /** Corrects one terminal, before it is opened. */
@@ -95,23 +100,46 @@ function surviveFaults(handler: InputHandler): void {
   };
 }
 
-const correctedFactories = new WeakSet<RowFactory>();
+const corrected = new WeakSet<RowFactory>();
 
-/**
- * Corrects what draws a terminal, once it is opened. Inverse text takes the default background's
- * colour, but the DOM renderer measures the contrast of the foreground's colour, and greys it.
- */
+/** Corrects what draws a terminal, once it is opened. */
 export function correctDrawing(terminal: Terminal): void {
   const { _renderService } = (terminal as unknown as { _core: Drawing })._core;
-  const factory = _renderService._renderer.value?._rowFactory;
-  const kind = factory && (Object.getPrototypeOf(factory) as RowFactory);
+  const renderer = _renderService._renderer.value;
+  const factory = renderer?._rowFactory;
+  if (!renderer || !factory) return;
+  const kind = Object.getPrototypeOf(factory) as RowFactory;
   // All renderers of the page share it, also those that take over from WebGL later.
-  if (!kind || correctedFactories.has(kind)) return;
-  correctedFactories.add(kind);
+  if (corrected.has(kind)) return;
+  corrected.add(kind);
+  contrastOfInverse(kind);
+  drawOnce(Object.getPrototypeOf(renderer) as DomRenderer);
+}
+
+/**
+ * Inverse text takes the default background's colour, but the DOM renderer measures the contrast of
+ * the foreground's colour, and greys it.
+ */
+function contrastOfInverse(kind: RowFactory): void {
   const apply = kind._applyMinimumContrast;
   kind._applyMinimumContrast = function (element, bg, fg, cell, ...overrides) {
     const { foreground, background } = this._themeService.colors;
     const drawn = cell.isInverse() && fg === foreground ? background : fg;
     return apply.call(this, element, bg, drawn, cell, ...overrides);
+  };
+}
+
+/**
+ * Whenever lines scroll off, the DOM renderer is told of the selection again, and draws every row
+ * once more for it, where there is none too.
+ */
+function drawOnce(kind: DomRenderer): void {
+  const selecting = new WeakSet<DomRenderer>();
+  const change = kind.handleSelectionChanged;
+  kind.handleSelectionChanged = function (start, end, columns) {
+    if (!start && !selecting.has(this)) return;
+    if (start) selecting.add(this);
+    else selecting.delete(this);
+    change.call(this, start, end, columns);
   };
 }

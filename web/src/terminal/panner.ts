@@ -10,6 +10,8 @@ import { distance, type Extent, type Place, placeAt, reveal, tallest, widest } f
 const MARGIN_COLUMNS = 4;
 const MARGIN_ROWS = 1;
 
+type Measured = Pick<Extent, 'cellWidth' | 'cellHeight' | 'viewWidth' | 'viewHeight'>;
+
 export class Panner {
   readonly #terminal: Terminal;
   readonly #view: HTMLElement;
@@ -17,6 +19,8 @@ export class Panner {
   readonly #moved: (away: boolean) => void;
   readonly #held: IDisposable[];
   readonly #observer: ResizeObserver;
+  /** Sizes as they were measured last; undefined: one of them has changed. */
+  #measured: Measured | undefined;
   #left = 0;
   #top = 0;
   /** Whether the view goes after the cursor: until a hand moves it away. */
@@ -38,22 +42,32 @@ export class Panner {
     this.#view = view;
     this.#body = body;
     this.#moved = moved;
-    this.#held = [terminal.onRender(() => this.#settle()), terminal.onResize(() => this.#settle())];
-    this.#observer = new ResizeObserver(() => this.#settle());
+    const changed = () => {
+      this.#measured = undefined;
+      this.#settle();
+    };
+    this.#held = [terminal.onRender(() => this.#settle()), terminal.onResize(changed)];
+    this.#observer = new ResizeObserver(changed);
     this.#observer.observe(view);
+    const screen = terminal.element?.querySelector('.xterm-screen');
+    if (screen) this.#observer.observe(screen);
   }
 
   get extent(): Extent {
-    const screen = this.#terminal.element?.querySelector('.xterm-screen');
     const { cols: columns, rows } = this.#terminal;
+    this.#measured ??= this.#measure();
+    return { ...this.#measured, columns, rows, history: this.#terminal.buffer.active.baseY };
+  }
+
+  /** Measures what is kept for every frame: it makes the browser lay the page out at once. */
+  #measure(): Measured {
+    const screen = this.#terminal.element?.querySelector('.xterm-screen');
+    const { cols, rows } = this.#terminal;
     return {
-      cellWidth: (screen?.clientWidth ?? columns) / columns,
+      cellWidth: (screen?.clientWidth ?? cols) / cols,
       cellHeight: (screen?.clientHeight ?? rows) / rows,
-      columns,
-      rows,
       viewWidth: this.#view.clientWidth,
       viewHeight: this.#view.clientHeight,
-      history: this.#terminal.buffer.active.baseY,
     };
   }
 

@@ -4,6 +4,11 @@ import { type DBSchema, type IDBPDatabase, openDB } from 'idb';
 import { boundText } from './fitting';
 import { BAR_KEYS, FIRST_KEYS } from './keybar';
 
+/** Lines that have scrolled off and are kept. */
+export const SCROLLBACK = 10_000;
+export const FONTS =
+  'ui-monospace, "SF Mono", "Cascadia Mono", "Roboto Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace';
+
 export interface TerminalSettings {
   /** CSS pixels. */
   readonly textSize: number;

@@ -12,14 +12,12 @@ import type { Cell } from './fitting';
 import { findLinks, type LinkTarget, linkHandler } from './links';
 import { guardQueries, isFocusReport } from './queries';
 import { drawWithWebgl } from './renderer';
+import { FONTS, SCROLLBACK } from './settings';
 import { allowSpanStyles, strictDocument } from './strict-styles';
 import { LEAST_CONTRAST, onTheme, themeNow } from './theme';
 
 allowSpanStyles();
 
-const SCROLLBACK = 10_000;
-const FONTS =
-  'ui-monospace, "SF Mono", "Cascadia Mono", "Roboto Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace';
 /**
  * Ends whatever sequence the terminal is in, leaves the alternate screen, and drops what has
  * scrolled off: put before a snapshot that brings its own history.
