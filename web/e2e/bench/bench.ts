@@ -1,6 +1,12 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import type { CDPSession, Page } from '@playwright/test';
+import type { ITerminalInitOnlyOptions, ITerminalOptions } from '@xterm/xterm';
+import { FIRST_SETTINGS, FONTS, SCROLLBACK } from '../../src/terminal/settings';
+import { LEAST_CONTRAST, LIGHT } from '../../src/terminal/theme';
+import type { Desk } from '../desk';
+import type { BrowserDevice } from '../device';
 import { test as base } from '../fixtures';
 import { feedDirectly } from './direct';
 import { type Marks, watchMarks } from './marks';
@@ -20,6 +26,8 @@ const SLOWER = 4;
 const ROUNDS = 5;
 const KEYS = 200;
 const MEGABYTES = 50;
+
+const PACED = fileURLToPath(new URL('paced.mjs', import.meta.url));
 
 /** What a compiler or a test run prints: lines of some length, some of it in colour. */
 const OUTPUT = Array.from(
@@ -127,7 +135,9 @@ test('key echo', async ({ desk, device }) => {
       typed,
     );
   }
-  say('key to its echo painted, by way of the daemon', spread((await marksOf(device.page)).echoes));
+  const { echoes, answers } = await marksOf(device.page);
+  say('key to its echo painted, by way of the daemon', spread(echoes));
+  say('of it until the echo came; then the next frame is waited for', spread(answers));
 });
 
 /** The page's JavaScript heap after a collection, and its process in the system, in MiB. */
@@ -153,17 +163,34 @@ async function residentRenderer(page: Page): Promise<string> {
   return largest > 0 ? `${(largest / 1024).toFixed(0)} MiB` : 'unknown';
 }
 
-async function bulk(page: Page, start: () => Promise<void>): Promise<number> {
+/** How long the page takes from `start` until it shows the end, and what it received meanwhile. */
+async function untilShown(page: Page, start: () => Promise<void>): Promise<[number, number]> {
   const before = (await marksOf(page)).received;
   const began = await page.evaluate(() => performance.now());
   await start();
   const seconds = ((await painted(page, 'done')) - began) / 1000;
-  const received = ((await marksOf(page)).received - before) / (1 << 20);
-  const printed = MEGABYTES / seconds;
-  say(`${MEGABYTES} MiB printed, until the page shows their end`, `${printed.toFixed(1)} MiB/s`);
-  say('of them received; the rest gave way to the newest screen', `${received.toFixed(1)} MiB`);
-  say('received and shown, as a rate', `${(received / seconds).toFixed(1)} MiB/s`);
-  return printed;
+  return [seconds, ((await marksOf(page)).received - before) / (1 << 20)];
+}
+
+/** What the page gives its terminal, in a browser that prefers light. */
+const OPTIONS: ITerminalOptions & ITerminalInitOnlyOptions = {
+  cols: 80,
+  rows: 24,
+  scrollback: SCROLLBACK,
+  fontFamily: FONTS,
+  fontSize: FIRST_SETTINGS.textSize,
+  minimumContrastRatio: LEAST_CONTRAST,
+  theme: LIGHT,
+};
+
+/** Attaches a page to a session that waits for a key, then prints, and ends with ALL-SHOWN. */
+async function watching(desk: Desk, device: BrowserDevice, name: string, program: string[]) {
+  await desk.must('open', '-d', '--name', name, '--', ...program);
+  await device.page.addInitScript(watchMarks);
+  await device.pairWith(desk);
+  const screen = await device.openSession(name);
+  await screen.shows(/\$/);
+  return screen;
 }
 
 test('bulk output', async ({ desk, device }) => {
@@ -171,15 +198,48 @@ test('bulk output', async ({ desk, device }) => {
   writeFileSync(join(desk.home, 'output'), whole.slice(0, MEGABYTES << 20));
   const program =
     "stty -echo -icanon; printf '$ '; head -c 1 > /dev/null; cat output; echo; echo ALL-SHOWN; cat";
-  await desk.must('open', '-d', '--name', 'bulk', '--', 'sh', '-c', program);
-  await device.page.addInitScript(watchMarks);
-  await device.pairWith(desk);
-  const screen = await device.openSession('bulk');
-  await screen.shows(/\$/);
+  const screen = await watching(desk, device, 'bulk', ['sh', '-c', program]);
   say('memory of the page before it', await memory(device.page));
-  const printed = await bulk(device.page, () => screen.type('x'));
+  const [seconds, received] = await untilShown(device.page, () => screen.type('x'));
+  const printed = MEGABYTES / seconds;
+  say(`${MEGABYTES} MiB printed, until the page shows their end`, `${printed.toFixed(1)} MiB/s`);
+  say('of them received; the rest gave way to the newest screen', `${received.toFixed(1)} MiB`);
   say('memory of the page after it', await memory(device.page));
-  const direct = await feedDirectly(await device.context.newPage(), OUTPUT, MEGABYTES);
-  say('xterm.js alone, fed from memory', `${direct.toFixed(1)} MiB/s`);
-  say('printed beside xterm.js alone, which shows all of it', (printed / direct).toFixed(2));
+});
+
+/** Watches a page's main thread: returns what asks for the processor time that it took, in seconds. */
+async function mainThread(page: Page): Promise<() => Promise<number>> {
+  const session = await page.context().newCDPSession(page);
+  await session.send('Performance.enable', { timeDomain: 'threadTicks' });
+  const time = async (): Promise<number> => {
+    const { metrics } = await session.send('Performance.getMetrics');
+    return metrics.find(({ name }) => name === 'ThreadTime')?.value ?? Number.NaN;
+  };
+  const before = await time();
+  return async () => (await time()) - before;
+}
+
+test('bulk output, all of it', async ({ desk, device }) => {
+  writeFileSync(join(desk.home, 'piece'), OUTPUT.repeat(3));
+  const program = [process.execPath, PACED, 'piece', `${MEGABYTES << 20}`];
+  const screen = await watching(desk, device, 'paced', program);
+  const pageTook = await mainThread(device.page);
+  const [seconds, received] = await untilShown(device.page, () => screen.type('x'));
+  const pageTime = await pageTook();
+  if (received < MEGABYTES) {
+    const came = `only ${received.toFixed(1)} MiB came: the page fell behind, and was given a snapshot`;
+    throw new Error(came);
+  }
+  const beside = await device.context.newPage();
+  await beside.addInitScript(watchMarks);
+  const directTook = await mainThread(beside);
+  const direct = await feedDirectly(beside, OUTPUT, MEGABYTES, OPTIONS);
+  const directTime = await directTook();
+  const shown = MEGABYTES / seconds;
+  const times = [pageTime, directTime].map((time) => ((time * 1000) / MEGABYTES).toFixed(1));
+  say(`${MEGABYTES} MiB received and parsed by the page`, `${shown.toFixed(1)} MiB/s`);
+  say('xterm.js alone, with the same options, fed from memory', `${direct.toFixed(1)} MiB/s`);
+  say('the page beside xterm.js alone, by the clock', (shown / direct).toFixed(2));
+  say('processor time of both pages’ main threads', `${times.join(' and ')} ms/MiB`);
+  say('the page beside xterm.js alone, by that time', (directTime / pageTime).toFixed(2));
 });

@@ -2,6 +2,7 @@
 
 import { createRequire } from 'node:module';
 import type { Page } from '@playwright/test';
+import type { ITerminalOptions } from '@xterm/xterm';
 
 const require = createRequire(import.meta.url);
 
@@ -12,29 +13,41 @@ const HELD = 131_072;
 /**
  * Feeds `megabytes` MiB of text to xterm.js.
  * @param text repeated until there is enough.
- * @param size columns and rows
+ * @param options those of the page's terminal, for what has been measured there to be like for like
  * @returns MiB/s, from the first byte to the last one parsed
  */
-export async function feedDirectly(page: Page, text: string, megabytes: number): Promise<number> {
+export async function feedDirectly(
+  page: Page,
+  text: string,
+  megabytes: number,
+  options: ITerminalOptions,
+): Promise<number> {
   await page.goto('about:blank');
   await page.addStyleTag({ path: require.resolve('@xterm/xterm/css/xterm.css') });
   await page.addScriptTag({ path: require.resolve('@xterm/xterm') });
-  const seconds = await page.evaluate(feed, { text, total: megabytes << 20, CHUNK, HELD });
+  const seconds = await page.evaluate(feed, {
+    text,
+    total: megabytes << 20,
+    options,
+    CHUNK,
+    HELD,
+  });
   return megabytes / seconds;
 }
 
 interface Meal {
   readonly text: string;
   readonly total: number;
+  readonly options: ITerminalOptions;
   readonly CHUNK: number;
   readonly HELD: number;
 }
 
 /** Runs in the page. */
-async function feed({ text, total, CHUNK, HELD }: Meal): Promise<number> {
+async function feed({ text, total, options, CHUNK, HELD }: Meal): Promise<number> {
   const { Terminal } = window as unknown as { Terminal: typeof import('@xterm/xterm').Terminal };
   const host = document.body.appendChild(document.createElement('div'));
-  const terminal = new Terminal({ cols: 80, rows: 24, scrollback: 10_000, fontSize: 14 });
+  const terminal = new Terminal(options);
   terminal.open(host);
   const bytes = new TextEncoder().encode(text.repeat(Math.ceil(CHUNK / text.length) + 1));
   let [sent, held] = [0, 0];

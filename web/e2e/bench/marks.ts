@@ -6,6 +6,8 @@ export interface Marks {
   readonly painted: Partial<Record<'form' | 'paired' | 'terminal' | 'done', number>>;
   /** For each key, from its event to the frame that shows what came back. */
   readonly echoes: number[];
+  /** For each key, from its event to the next message of the daemon. */
+  readonly answers: number[];
   /** Bytes that came through WebSockets. */
   received: number;
   /** How long workers ran until their first answer: the fingerprint. */
@@ -14,7 +16,7 @@ export interface Marks {
 
 /** Runs in the page before anything of it. */
 export function watchMarks(): void {
-  const marks: Marks = { painted: {}, echoes: [], received: 0, workers: [] };
+  const marks: Marks = { painted: {}, echoes: [], answers: [], received: 0, workers: [] };
   Object.assign(window, { marks });
   const text = (selector: string): string => document.querySelector(selector)?.textContent ?? '';
   const shown: Record<keyof Marks['painted'], () => boolean> = {
@@ -24,6 +26,8 @@ export function watchMarks(): void {
     done: () => text('.xterm-rows').includes('ALL-SHOWN'),
   };
   let pressed: number | undefined;
+  /** As `pressed`, until a message comes. */
+  let unanswered: number | undefined;
   const nextFrame = window.requestAnimationFrame.bind(window);
   /** Whether a frame's callback runs, whose changes that same frame paints. */
   let inFrame = false;
@@ -62,11 +66,17 @@ export function watchMarks(): void {
     childList: true,
     characterData: true,
   });
-  window.addEventListener('keydown', (event) => (pressed = event.timeStamp), { capture: true });
+  const press = ({ timeStamp }: Event): void => {
+    pressed = timeStamp;
+    unanswered = timeStamp;
+  };
+  window.addEventListener('keydown', press, { capture: true });
   window.WebSocket = class extends WebSocket {
     constructor(url: string | URL, protocols?: string | string[]) {
       super(url, protocols);
       this.addEventListener('message', ({ data }) => {
+        if (unanswered !== undefined) marks.answers.push(performance.now() - unanswered);
+        unanswered = undefined;
         marks.received += data instanceof ArrayBuffer ? data.byteLength : 0;
       });
     }
