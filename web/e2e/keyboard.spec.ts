@@ -106,6 +106,8 @@ test('from the code to a shell, its menu, and back, by the keyboard alone', asyn
   // On into the terminal again, and out of it to the list of sessions.
   await tabTo(page, /^Terminal of /);
   await keyboard.press('Control+c');
+  // What is typed before the program has gone goes with it.
+  await screen.shows(/\^C\n\$ ?$/m);
   await keyboard.type('echo ba""ck');
   await keyboard.press('Enter');
   await screen.shows(/^back$/m);
