@@ -13,6 +13,7 @@ use codeout_protocol::pairing::{self, DaemonPairing, PairRefusal, Proved};
 use tokio::time::Instant;
 
 use crate::devices::Device;
+use crate::doorway::Unproven;
 use crate::entry::{self, MAX_DEVICES};
 use crate::event::Event;
 use crate::offer::OfferNumber;
@@ -34,6 +35,8 @@ pub(crate) struct Admitted {
 struct Door<'a> {
     socket: &'a mut WebSocket,
     deadline: Instant,
+    /// The connection's place among those that have proved nothing.
+    place: &'a Unproven,
 }
 
 /// Why nobody got in; the device has been told, if it was to be told anything.
@@ -85,14 +88,16 @@ impl Door<'_> {
     }
 }
 
-/// Runs the handshake that the device begins, until `deadline`. `None`: it is not let in, and has heard why.
+/// Runs the handshake that the device begins, until `deadline`; `place` is its place among those
+/// that have proved nothing. `None`: it is not let in, and has heard why.
 pub(crate) async fn admit(
     socket: &mut WebSocket,
     shared: &Arc<Shared>,
     source: IpAddr,
     deadline: Instant,
+    place: &Unproven,
 ) -> Option<Admitted> {
-    let mut door = Door { socket, deadline };
+    let mut door = Door { socket, deadline, place };
     let ended = match try_admit(&mut door, shared, source).await {
         Ok(admitted) => return Some(admitted),
         Err(ended) => ended,
@@ -275,6 +280,7 @@ async fn settle(
 ) -> Result<Device, Settled> {
     let limits = shared.offers().claim(shared.now(), offer).map_err(Settled::Refused)?;
     if shared.config.confirm {
+        door.place.stay();
         tokio::select! {
             answer = confirm(shared, source, offer, proved) => answer.map_err(Settled::Refused)?,
             // Nobody waits for the answer: the same device may come again with the same code.

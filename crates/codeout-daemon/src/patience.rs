@@ -101,8 +101,9 @@ mod tests {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let other = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (stream, source) = listener.accept().await.unwrap();
-        let unproven = Arc::new(Doorway::new(None)).enter(source.ip()).unwrap();
-        (Visit::new(source.ip(), SharedStream::new(stream), unproven), other)
+        let stream = SharedStream::new(stream);
+        let entered = Arc::new(Doorway::new(None)).enter(source.ip(), stream.clone()).unwrap();
+        (Visit::new(source.ip(), stream, entered.place), other)
     }
 
     #[tokio::test(start_paused = true)]

@@ -21,12 +21,12 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use rustix::process::{Resource, getrlimit};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
 use tokio::time::timeout_at;
 
 use crate::admission::HANDSHAKE_TIME;
-use crate::doorway::Doorway;
+use crate::doorway::{Doorway, Entered};
 use crate::origin::is_own_page;
 use crate::patience::{self, Visit};
 use crate::shared_stream::SharedStream;
@@ -100,10 +100,14 @@ pub(crate) async fn serve(
                 continue;
             }
         };
-        match doorway.enter(source) {
-            Some(unproven) => {
-                let stream = SharedStream::new(stream);
-                let visit = Visit::new(source, stream, unproven);
+        let stream = SharedStream::new(stream);
+        match doorway.enter(source, stream.clone()) {
+            Some(Entered { place, gave_way }) => {
+                if let Some((source, stream)) = gave_way {
+                    shared.note_refusal(Refusal::TooMany, source);
+                    stream.cut();
+                }
+                let visit = Visit::new(source, stream, place);
                 tokio::spawn(converse(visit, router.clone(), tls.clone()));
             }
             None => {
@@ -118,10 +122,10 @@ pub(crate) async fn serve(
 }
 
 /// Says that there are too many, without waiting for whoever asks.
-fn turn_away(stream: &TcpStream) {
+fn turn_away(stream: &SharedStream) {
     let answer =
         b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
-    let _ = stream.try_write(answer);
+    let _ = stream.take_writing().try_write(answer);
 }
 
 /// Serves one connection, until it is a device's or its time is over.

@@ -24,6 +24,7 @@ use zeroize::Zeroizing;
 use self::windows::Windows;
 use crate::admission::{self, Admitted};
 use crate::devices::Device;
+use crate::doorway::Unproven;
 use crate::event::Event;
 use crate::local_link::{FrameReader, FrameWriter};
 use crate::outbox::Outbox;
@@ -48,16 +49,17 @@ const LAST_WORD: Duration = Duration::from_millis(40);
 /// when the device does not take the last word, and to be written to past the WebSocket's library
 /// where `is_plain` says that nothing is in between; `unproven` counts it among the connections that
 /// have proved nothing yet, and is dropped when it has.
-pub(crate) async fn serve<P>(
+pub(crate) async fn serve(
     mut socket: WebSocket,
     shared: Arc<Shared>,
     source: IpAddr,
     stream_below: SharedStream,
     is_plain: bool,
-    unproven: P,
+    unproven: Arc<Unproven>,
     deadline: Instant,
 ) {
-    let Some(admitted) = admission::admit(&mut socket, &shared, source, deadline).await else {
+    let Some(admitted) = admission::admit(&mut socket, &shared, source, deadline, &unproven).await
+    else {
         return stream_below.let_go(&mut socket).await;
     };
     drop(unproven);
