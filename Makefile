@@ -7,7 +7,7 @@ SECONDS ?= 600
 # Kills at random, for `make crash`.
 CRASHES ?= 500
 
-.PHONY: help build run test lint bench screenshots fuzz model verify mutants repro sbom crash
+.PHONY: help build run test lint bench load screenshots fuzz model verify mutants crash repro sbom
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
@@ -27,6 +27,9 @@ lint: ## the checks alone, without running tests
 bench: build ## the whole-system benchmarks; those of the page need Chromium
 	cargo run --release --locked -p codeout-bench
 	cd web && CODEOUT_BIN=$(abspath $(BIN)) npm run bench
+
+load: build ## crowds, floods and hostile devices against a real daemon: what it holds and refuses
+	cargo run --release --locked -p codeout-bench load
 
 screenshots: build ## pictures of every view of the app, into docs/; needs Chromium
 	cd web && CODEOUT_BIN=$(abspath $(BIN)) npm run screenshots

@@ -2,11 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use codeout_device::{Attachment, Connection, SessionOutput};
-
 use crate::measure::{Report, micros, millis, process_cpu, quantile};
 use crate::processes::{Daemon, World, runtime};
 use crate::sessions;
+use crate::typist::Typist;
 use crate::watchers::raise_descriptors;
 
 const IDLE: usize = 500;
@@ -73,38 +72,4 @@ async fn rest(report: &mut Report, alone: &Daemon, many: &Daemon) {
     };
     let (one, other) = (millis(one_after - one), millis(other_after - other));
     report.line(&format!("the daemon's CPU in 5 s: one session {one:.0} ms, 500 {other:.0} ms"));
-}
-
-/// Types into a session of its own.
-struct Typist {
-    attachment: Attachment,
-    // Behind the attachment: dropped, it is cut.
-    _connection: Connection,
-}
-
-impl Typist {
-    async fn start(connection: Connection) -> Typist {
-        let session = sessions::open(&connection, "typed", "printf READY; exec cat").await;
-        let mut attachment = sessions::attach(&connection, session, Some(1)).await;
-        let mut shown = Vec::new();
-        while !shown.windows(5).any(|window| window == b"READY") {
-            if let SessionOutput::Bytes(bytes) = attachment.read().await.expect("it runs") {
-                shown.extend_from_slice(&bytes);
-            }
-        }
-        Typist { attachment, _connection: connection }
-    }
-
-    /// From a key to its echo.
-    async fn key(&mut self, key: u8) -> Duration {
-        let begun = Instant::now();
-        self.attachment.write_input(&[key]).await.expect("it is typed");
-        loop {
-            if let SessionOutput::Bytes(bytes) = self.attachment.read().await.expect("it runs")
-                && bytes.contains(&key)
-            {
-                return begun.elapsed();
-            }
-        }
-    }
 }

@@ -7,6 +7,7 @@ mod channel;
 mod emulators;
 mod handshakes;
 mod idle;
+mod load;
 mod measure;
 mod memory;
 mod network;
@@ -22,7 +23,9 @@ mod start;
 mod terminal;
 mod text;
 mod tmux;
+mod typist;
 mod watchers;
+mod wire;
 
 use std::process::ExitCode;
 
@@ -52,6 +55,11 @@ fn main() -> ExitCode {
     if chosen == [relay::ARGUMENT] {
         return relay::run();
     }
+    if let [first, parts @ ..] = &chosen[..]
+        && first == "load"
+    {
+        return run_load(parts);
+    }
     if let Some(unknown) = chosen.iter().find(|name| !ALL.iter().any(|(known, _)| known == name)) {
         measure::complain(&format!("there is no benchmark {unknown}"));
         return ExitCode::from(2);
@@ -63,6 +71,18 @@ fn main() -> ExitCode {
             run(&mut report, &world);
         }
     }
+    report.finish();
+    ExitCode::SUCCESS
+}
+
+/// Load and abuse is no part of the benchmarks: `make load`.
+fn run_load(parts: &[String]) -> ExitCode {
+    if let Some(unknown) = parts.iter().find(|name| !load::has(name)) {
+        measure::complain(&format!("there is no such part of load: {unknown}"));
+        return ExitCode::from(2);
+    }
+    let mut report = Report::default();
+    load::run(&mut report, &World::make(), parts);
     report.finish();
     ExitCode::SUCCESS
 }

@@ -6,16 +6,10 @@ use std::time::Instant;
 use codeout_device::{Profile, connect};
 use codeout_protocol::link::Link;
 use codeout_protocol::name::Name;
-use codeout_protocol::pairing::{self, DevicePairing};
-use codeout_protocol::sodium::KeyPair;
-use codeout_protocol::{SUBPROTOCOL, WEBSOCKET_PATH};
-use futures_util::{SinkExt, StreamExt};
-use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::tungstenite::client::IntoClientRequest;
-use tokio_tungstenite::tungstenite::http::HeaderValue;
 
 use crate::measure::{Report, median, millis, process_cpu, thread_cpu};
 use crate::processes::{Daemon, World, join, runtime};
+use crate::wire;
 
 const CONNECTS: u32 = 500;
 /// The daemon takes 128 at once and then 100 a second.
@@ -80,21 +74,7 @@ async fn pairings(report: &mut Report, daemon: &Daemon) {
 }
 
 async fn pair_once(link: &Link, name: &Name) {
-    let url = format!("ws://{}{WEBSOCKET_PATH}", link.address.authority());
-    let mut request = url.into_client_request().expect("a URL");
-    let subprotocol = HeaderValue::from_static(SUBPROTOCOL);
-    request.headers_mut().insert("sec-websocket-protocol", subprotocol);
-    let connected = tokio_tungstenite::connect_async_with_config(request, None, true).await;
-    let (mut socket, _) = connected.expect("the daemon listens");
-
-    let (device, p1) = pairing::pair(&link.code, DevicePairing::generate());
-    socket.send(Message::binary(p1)).await.expect("P1 is sent");
-    let p2 = socket.next().await.expect("P2").expect("it arrives").into_data();
-    let proved = device.read_p2(&p2).expect("P2 is honest");
-    let (device, p3) = proved.present(KeyPair::generate(), name).expect("an honest key");
-    socket.send(Message::binary(p3)).await.expect("P3 is sent");
-    let p4 = socket.next().await.expect("P4").expect("it arrives").into_data();
-    device.read_p4(&p4).expect("P4 is honest");
+    wire::pair(wire::port(link), &link.code, name).await.expect("the daemon is honest");
 }
 
 /// All that `codeout join` does: both ends' disks, and the fingerprint's 64 MiB.

@@ -189,8 +189,13 @@ impl Daemon {
 
     /// The link of a fresh offer.
     pub(crate) async fn offer(&self) -> Link {
+        self.offer_with(OfferLimits::default()).await
+    }
+
+    /// The link of a fresh offer for a device with limits.
+    pub(crate) async fn offer_with(&self, limits: OfferLimits) -> Link {
         let client = Client::connect(&self.home.join("daemon")).await.expect("the daemon runs");
-        let offer = client.offer(OfferLimits::default()).await.expect("an offer");
+        let offer = client.offer(limits).await.expect("an offer");
         offer.offer.links.first().expect("an address").parse().expect("a link")
     }
 }

@@ -81,7 +81,8 @@ async fn act_on_session(
         Request::Resize { session, size } => {
             let size = sessions::checked(size)?;
             let session = running(shared, session)?;
-            session.resize(size, device.name.as_str()).map_err(|error| failed(&error))?;
+            let resized = shared.sessions.resize(&session, size, device.name.as_str()).await;
+            resized.map_err(|error| failed(&error))?;
             Ok(Answer::Done {})
         }
         Request::End { session } => {

@@ -228,7 +228,7 @@ impl Connection {
         loop {
             let step = tokio::select! {
                 came = self.inlet.next() => match came {
-                    Ok(came) => self.receive(came).await,
+                    Ok(came) => self.receive_and_rest(came).await,
                     Err(over) => Err(over),
                 },
                 due = self.windows.next() => self.windows.act(due).await.map_err(Over::from),
@@ -250,6 +250,13 @@ impl Connection {
             return Err(Over(None));
         }
         Ok(self.outbox.ping().await?)
+    }
+
+    /// Deals with what came, and then gives every other device its turn, however much more has come.
+    async fn receive_and_rest(&mut self, came: Came) -> Result<(), Over> {
+        let dealt_with = self.receive(came).await;
+        tokio::task::yield_now().await;
+        dealt_with
     }
 
     async fn receive(&mut self, came: Came) -> Result<(), Over> {

@@ -202,7 +202,8 @@ impl Windows {
         let _ = self.close(attach.session).await;
         if let Some(size) = size {
             let by = self.device.name.as_str();
-            session.resize(size, by).map_err(|error| requests::failed(&error))?;
+            let resized = shared.sessions.resize(&session, size, by).await;
+            resized.map_err(|error| requests::failed(&error))?;
         }
         let (viewer, resumed) = session.attach(Attaching {
             outbox: self.outbox.clone(),

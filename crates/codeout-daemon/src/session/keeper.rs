@@ -1,8 +1,8 @@
 //! What keeps one session going: its output, its input, and its end.
 
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, MutexGuard, TryLockError};
 use std::time::Duration;
 
 use codeout_protocol::message::{AttentionReason, Ended, ExitStatus, MAX_CHUNK};
@@ -10,7 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::Instant;
 
 use super::pty::Pty;
-use super::{News, Session, Viewer, locked};
+use super::{News, Session, Shown, Viewer, locked};
 use crate::clock::Clock;
 
 /// What is read from the terminal at a time, in bytes.
@@ -157,8 +157,10 @@ impl Keeper<'_> {
             _ => Instant::now(),
         };
         self.due = Due::Settle(since);
-        if since.elapsed() >= UNSEEN_TIME || self.is_much_unseen() {
+        if self.is_much_unseen() {
             self.settle();
+            self.due = Due::Settle(Instant::now());
+        } else if since.elapsed() >= UNSEEN_TIME && self.try_settle() {
             self.due = Due::Settle(Instant::now());
         }
         Ok(Found::Output)
@@ -185,12 +187,26 @@ impl Keeper<'_> {
     }
 
     fn settle(&self) {
-        let signals = {
-            let mut shown = locked(&self.session.screen);
-            self.session.settle(&mut shown);
-            self.session.note_screen(&shown.screen);
-            shown.screen.take_signals()
+        self.settle_on(locked(&self.session.screen));
+    }
+
+    /// As [`settle`](Self::settle), unless the screen is held: while a long history is wrapped anew,
+    /// the other sessions are not to wait for it. Whether it was done.
+    fn try_settle(&self) -> bool {
+        let shown = match self.session.screen.try_lock() {
+            Ok(shown) => shown,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return false,
         };
+        self.settle_on(shown);
+        true
+    }
+
+    fn settle_on(&self, mut shown: MutexGuard<'_, Shown>) {
+        self.session.settle(&mut shown);
+        self.session.note_screen(&shown.screen);
+        let signals = shown.screen.take_signals();
+        drop(shown);
         self.session.notice(signals, self.clock.unix());
     }
 
@@ -200,10 +216,8 @@ impl Keeper<'_> {
         let quiet_after = self.session.keeping.quiet_after;
         self.due = match self.due {
             Due::Never => Due::Never,
-            Due::Settle(_) => {
-                self.settle();
-                Due::Pack(now + IDLE.min(quiet_after.unwrap_or(IDLE)))
-            }
+            Due::Settle(since) if !self.try_settle() => Due::Settle(since),
+            Due::Settle(_) => Due::Pack(now + IDLE.min(quiet_after.unwrap_or(IDLE))),
             Due::Pack(_) if self.session.log().pack() => Due::Pack(now + PACKING),
             Due::Pack(_) => {
                 let left = quiet_after.map(|after| after.saturating_sub(IDLE));

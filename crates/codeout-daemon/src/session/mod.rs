@@ -115,6 +115,9 @@ pub(crate) struct Session {
     processes: Processes,
     /// Before `log`, where both are taken.
     screen: Mutex<Shown>,
+    /// Held by whoever holds `screen` for long, and before it: it can be waited for without holding
+    /// up a thread.
+    screen_turn: Arc<tokio::sync::Mutex<()>>,
     /// What `screen` has seen, for whoever does not hold it.
     seen: AtomicU64,
     log: Mutex<Log>,
@@ -204,6 +207,17 @@ impl Session {
     fn size(&self) -> (TerminalSize, Option<String>) {
         let about = locked(&self.about);
         (about.size, about.size_by.clone())
+    }
+
+    /// Whether that device gave it that size already.
+    pub(crate) fn has_size(&self, size: TerminalSize, by: &str) -> bool {
+        let about = locked(&self.about);
+        about.size == size && about.size_by.as_deref() == Some(by)
+    }
+
+    /// The right to hold the screen for long.
+    pub(crate) async fn screen_turn(&self) -> tokio::sync::OwnedMutexGuard<()> {
+        Arc::clone(&self.screen_turn).lock_owned().await
     }
 
     fn pty(&self) -> Option<Arc<Pty>> {

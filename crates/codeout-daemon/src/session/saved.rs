@@ -117,6 +117,7 @@ impl Session {
             pty: Mutex::new(pty.map(Arc::new)),
             processes,
             screen: Mutex::new(Shown { screen, seen }),
+            screen_turn: Arc::default(),
             seen: AtomicU64::new(seen),
             log: Mutex::new(log),
             keyboards: Mutex::default(),

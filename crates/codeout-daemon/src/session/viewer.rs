@@ -264,12 +264,14 @@ impl Viewer {
     async fn begin(&self, lines: usize, turn: OwnedSemaphorePermit) -> io::Result<Snapshot> {
         self.flow().start_anew();
         let mut ready = Vec::new();
+        let screen_turn = self.session.screen_turn().await;
         let (size, size_by) = self.session.size();
         let first = self.session.with_screen(|screen, _| {
             screen.write_prologue(&mut ready);
             let kept = screen.history();
             kept.start.max(kept.end.saturating_sub(lines as u64))
         });
+        drop(screen_turn);
         let event =
             Event::Snapshot { session: self.session.id(), size, size_by, history: lines > 0 };
         self.outbox.send(&FromDaemon::Event(event)).await?;
@@ -289,6 +291,7 @@ impl Viewer {
             snapshot.ready.clear();
             snapshot.at = 0;
             let in_time = snapshot.began.elapsed() < HISTORY_TIME;
+            let _turn = self.session.screen_turn().await;
             self.session.with_screen(|screen, offset| {
                 if in_time && line < screen.history().end {
                     let next = screen.write_history(line, HISTORY_PIECE, &mut snapshot.ready);

@@ -44,6 +44,9 @@ pub(crate) struct Sessions {
     /// Held while a session is opened: one at a time gets a number and a name. True when none is
     /// opened any more.
     opening: tokio::sync::Mutex<bool>,
+    /// Held while a session gets another size: to wrap a long history anew takes a processor for
+    /// some milliseconds, and no more than one.
+    resizing: Arc<tokio::sync::Mutex<()>>,
     terminals: Terminals,
     keeping: Keeping,
     programs: Programs,
@@ -85,6 +88,7 @@ impl Sessions {
         Ok(Sessions {
             all: Mutex::default(),
             opening: tokio::sync::Mutex::default(),
+            resizing: Arc::default(),
             terminals: Terminals::start()?,
             keeping: Keeping {
                 history: HistoryLimits {
@@ -325,6 +329,33 @@ impl Sessions {
         Ok(name)
     }
 
+    /// Gives a session's terminal another size, in the name of a device. Away from the threads that
+    /// serve devices: none is to wait for it that does not look at this session.
+    ///
+    /// # Errors
+    /// The terminal's.
+    pub(crate) async fn resize(
+        &self,
+        session: &Arc<Session>,
+        size: TerminalSize,
+        by: &str,
+    ) -> io::Result<()> {
+        if session.has_size(size, by) {
+            return Ok(());
+        }
+        let turns = (Arc::clone(&self.resizing).lock_owned().await, session.screen_turn().await);
+        let (session, by) = (Arc::clone(session), by.to_owned());
+        // Once begun it runs to its end, and keeps its turns.
+        let resizing = tokio::task::spawn_blocking(move || {
+            let _turns = turns;
+            session.resize(size, &by)
+        });
+        match resizing.await {
+            Ok(resized) => resized,
+            Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+        }
+    }
+
     /// Takes a session that has ended off the list.
     ///
     /// # Errors
@@ -393,6 +424,7 @@ impl Sessions {
     pub(crate) async fn save(&self) -> SavedSessions {
         *self.opening.lock().await = true;
         self.terminals.pause().await;
+        let _turn = self.resizing.lock().await;
         let sessions = self.all().iter().map(|session| session.save()).collect();
         SavedSessions { last: self.lock().last, sessions }
     }

@@ -58,6 +58,14 @@ impl DaemonProcess {
         self.child.id().expect("it runs")
     }
 
+    /// Its resident memory, in KiB; `None` where there is no `/proc`.
+    pub fn memory(&self) -> Option<u64> {
+        let id = self.id();
+        let status = std::fs::read_to_string(format!("/proc/{id}/status")).ok()?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+        line.trim().strip_suffix(" kB")?.parse().ok()
+    }
+
     fn signal(&self, signal: Signal) {
         kill_process(Pid::from_raw(self.id().cast_signed()).unwrap(), signal).unwrap();
     }
