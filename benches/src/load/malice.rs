@@ -26,27 +26,22 @@ const SESSIONS: usize = 1_000;
 /// Connections that break a rule again and again.
 const BREAKERS: usize = 16;
 
-pub(crate) fn run(report: &mut Report, world: &World) {
-    report.heading("malice: a paired device on 16 connections, 32 requests on their way on each");
-    asking(report, world);
-    opening(report, world);
-    sizes(report, world);
-    attaching(report, world);
-    breaking(report, world);
-    limited(report, world);
-    deaf(report, world);
-}
-
 /// A stage, and the device that attacks on it.
-fn stage(world: &World, name: &str, limits: OfferLimits) -> (Stage, DeviceCredentials) {
+fn stage(
+    report: &mut Report,
+    world: &World,
+    name: &str,
+    limits: OfferLimits,
+) -> (Stage, DeviceCredentials) {
+    report.heading(&format!("a paired device that means harm: {name}"));
     let stage = Stage::set(world, name);
     let device = stage.pair(1, limits).remove(0);
     (stage, device)
 }
 
-/// Floods of requests that are no harm by themselves.
-fn asking(report: &mut Report, world: &World) {
-    let (mut stage, device) = stage(world, "asking", OfferLimits::default());
+/// Floods of requests that are no harm by themselves: 32 on their way on each of 16 connections.
+pub(crate) fn asking(report: &mut Report, world: &World) {
+    let (mut stage, device) = stage(report, world, "asking", OfferLimits::default());
     let port = stage.port;
     let session = stage.session();
     let huge = "n".repeat(HUGE);
@@ -122,8 +117,9 @@ fn open(script: &str, name: Option<String>) -> Request {
     })
 }
 
-fn opening(report: &mut Report, world: &World) {
-    let (mut stage, device) = stage(world, "churn", OfferLimits::default());
+/// Sessions, as many and as fast as they open.
+pub(crate) fn opening(report: &mut Report, world: &World) {
+    let (mut stage, device) = stage(report, world, "opening", OfferLimits::default());
     let port = stage.port;
     stage.siege(report, "sessions that end at once, as fast as they open", |attack, tally| {
         ask_much(attack, tally, port, &device, |_| open("exit 0", None));
@@ -179,8 +175,9 @@ fn full_session(stage: &Stage, world: &World) -> SessionId {
     })
 }
 
-fn sizes(report: &mut Report, world: &World) {
-    let (mut stage, device) = stage(world, "sizes", OfferLimits::default());
+/// Another size for a session, as fast as it can be had.
+pub(crate) fn sizes(report: &mut Report, world: &World) {
+    let (mut stage, device) = stage(report, world, "sizes", OfferLimits::default());
     let (port, session) = (stage.port, full_session(&stage, world));
     let to = move |columns, rows| Request::Resize { session, size: TerminalSize { columns, rows } };
     stage.siege(
@@ -201,8 +198,9 @@ fn sizes(report: &mut Report, world: &World) {
     });
 }
 
-fn attaching(report: &mut Report, world: &World) {
-    let (mut stage, device) = stage(world, "attaching", OfferLimits::default());
+/// A picture of a session, as fast as it can be had.
+pub(crate) fn attaching(report: &mut Report, world: &World) {
+    let (mut stage, device) = stage(report, world, "attaching", OfferLimits::default());
     let (port, session) = (stage.port, full_session(&stage, world));
     stage.siege(report, "attaching again and again, 10,000 lines of history", |attack, tally| {
         ask_much(attack, tally, port, &device, move |_| {
@@ -212,8 +210,8 @@ fn attaching(report: &mut Report, world: &World) {
 }
 
 /// What ends the connection, and is begun anew at once.
-fn breaking(report: &mut Report, world: &World) {
-    let (mut stage, device) = stage(world, "breaking", OfferLimits::default());
+pub(crate) fn breaking(report: &mut Report, world: &World) {
+    let (mut stage, device) = stage(report, world, "breaking", OfferLimits::default());
     let (port, session) = (stage.port, stage.session());
     let read = FromDevice::OutputRead(Progress { session, offset: u64::MAX }).write();
     let input = FromDevice::Input(Chunk { session, offset: 0, bytes: b"forged" }).write();
@@ -269,9 +267,9 @@ async fn break_once(
 }
 
 /// A device whose time is limited may not revoke, rename or pair others.
-fn limited(report: &mut Report, world: &World) {
+pub(crate) fn limited(report: &mut Report, world: &World) {
     let limits = OfferLimits { watch_only: false, for_seconds: Some(86_400) };
-    let (mut stage, device) = stage(world, "limited", limits);
+    let (mut stage, device) = stage(report, world, "limited", limits);
     let (port, honest) = (stage.port, own_id(&stage, &stage.honest));
     stage.siege(report, "a limited device revokes, renames and pairs others", |attack, tally| {
         ask_much(attack, tally, port, &device, move |id| match id % 3 {
@@ -283,8 +281,8 @@ fn limited(report: &mut Report, world: &World) {
 }
 
 /// It asks for much, and reads nothing.
-fn deaf(report: &mut Report, world: &World) {
-    let (mut stage, device) = stage(world, "deaf", OfferLimits::default());
+pub(crate) fn deaf(report: &mut Report, world: &World) {
+    let (mut stage, device) = stage(report, world, "deaf", OfferLimits::default());
     let (port, session) = (stage.port, full_session(&stage, world));
     stage.siege(report, "asking for much, and reading nothing of it", |attack, tally| {
         for _ in 0..BREAKERS {

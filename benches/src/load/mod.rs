@@ -21,13 +21,19 @@ use crate::processes::World;
 
 type Part = (&'static str, fn(&mut Report, &World));
 
-const PARTS: [Part; 6] = [
+const PARTS: [Part; 12] = [
     ("strangers", strangers::idle),
     ("handshakes", strangers::endless),
     ("established", established::run),
     ("rush", rush::run),
     ("pairing", pairing::run),
-    ("malice", malice::run),
+    ("asking", malice::asking),
+    ("opening", malice::opening),
+    ("sizes", malice::sizes),
+    ("attaching", malice::attaching),
+    ("breaking", malice::breaking),
+    ("limited", malice::limited),
+    ("deaf", malice::deaf),
 ];
 
 /// Whether there is a part of that name.
