@@ -44,6 +44,15 @@ export function socketUrl(address: string): string {
   return webSocketOf(parsed);
 }
 
+/** A browser throws for what it will not even try: a host that is no address, a page's policy. */
+function rawSocket(environment: Environment, url: string): RawSocket {
+  try {
+    return environment.openSocket(url, SUBPROTOCOL);
+  } catch {
+    throw new TransportFailure('unreachable');
+  }
+}
+
 export class Socket {
   readonly #raw: RawSocket;
   readonly #waiting: Uint8Array[] = [];
@@ -71,7 +80,7 @@ export class Socket {
    */
   static open(environment: Environment, address: string, signal?: AbortSignal): Promise<Socket> {
     return new Promise((resolve, reject) => {
-      const raw = environment.openSocket(socketUrl(address), SUBPROTOCOL);
+      const raw = rawSocket(environment, socketUrl(address));
       raw.binaryType = 'arraybuffer';
       const fail = (why: Silence) => {
         cancel();

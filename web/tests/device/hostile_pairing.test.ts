@@ -276,4 +276,13 @@ describe('a pairing', () => {
     expect(next.waits).toBe(false);
     vi.restoreAllMocks();
   });
+
+  it('at an address that a browser does not even try is unreachable', async () => {
+    // `http://[f:1]:8400` is an address by its form; so is what a page's policy forbids.
+    vi.spyOn(environment, 'openSocket').mockImplementation(() => {
+      throw new DOMException("The URL 'ws://[f:1]:8400/ws' is invalid.", 'SyntaxError');
+    });
+    expect(await problem(pair())).toBe('unreachable');
+    vi.restoreAllMocks();
+  });
 });
