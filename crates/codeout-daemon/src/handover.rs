@@ -122,34 +122,21 @@ impl Inherited {
             return Err(invalid("too few descriptors"));
         };
         rustix::stdio::dup2_stdin(&stdin)?;
-        let (restarts, sessions) = read(File::from(state), terminals)?;
-        Ok(Some(Inherited { lock, listener, control, sessions, restarts: restarts + 1 }))
+        let state = File::from(state);
+        let all = state.metadata()?.len();
+        let (restarts, sessions) = read(state, all, terminals)?;
+        Ok(Some(Inherited {
+            lock,
+            listener,
+            control,
+            sessions,
+            restarts: restarts.saturating_add(1),
+        }))
     }
 
     fn write(&self) -> io::Result<OwnedFd> {
-        let entry = |saved: &Saved| Entry {
-            facts: saved.facts.clone(),
-            output: saved.output.len(),
-            snapshot: saved.snapshot.len(),
-            typed: saved.typed.len(),
-            has_terminal: saved.terminal.is_some(),
-        };
-        let SavedSessions { last, sessions } = &self.sessions;
-        let state = State {
-            version: VERSION,
-            restarts: self.restarts,
-            last: *last,
-            sessions: sessions.iter().map(entry).collect(),
-        };
-        let state = serde_json::to_vec(&state)?;
         let mut file = File::from(memory()?);
-        file.write_all(&(state.len() as u64).to_be_bytes())?;
-        file.write_all(&state)?;
-        for saved in sessions {
-            for bytes in [&saved.output, &saved.snapshot, &*saved.typed] {
-                file.write_all(bytes)?;
-            }
-        }
+        write(self.restarts, &self.sessions, &mut file)?;
         file.rewind()?;
         seal(&file)?;
         Ok(file.into())
@@ -201,7 +188,35 @@ fn receive(socket: BorrowedFd<'_>) -> io::Result<Vec<OwnedFd>> {
     }
 }
 
-fn read(mut file: File, terminals: Vec<OwnedFd>) -> io::Result<(u32, SavedSessions)> {
+/// Writes everything but the descriptors.
+pub(crate) fn write(restarts: u32, all: &SavedSessions, file: &mut impl Write) -> io::Result<()> {
+    let entry = |saved: &Saved| Entry {
+        facts: saved.facts.clone(),
+        output: saved.output.len(),
+        snapshot: saved.snapshot.len(),
+        typed: saved.typed.len(),
+        has_terminal: saved.terminal.is_some(),
+    };
+    let SavedSessions { last, sessions } = all;
+    let entries = sessions.iter().map(entry).collect();
+    let state = State { version: VERSION, restarts, last: *last, sessions: entries };
+    let state = serde_json::to_vec(&state)?;
+    file.write_all(&(state.len() as u64).to_be_bytes())?;
+    file.write_all(&state)?;
+    for saved in sessions {
+        for bytes in [&saved.output, &saved.snapshot, &*saved.typed] {
+            file.write_all(bytes)?;
+        }
+    }
+    Ok(())
+}
+
+/// Reads what [`write`] wrote, `all` bytes, and takes the terminals that it says there are.
+pub(crate) fn read(
+    mut file: impl Read,
+    all: u64,
+    terminals: Vec<OwnedFd>,
+) -> io::Result<(u32, SavedSessions)> {
     let mut length = [0; 8];
     file.read_exact(&mut length)?;
     let state = take(&mut file, u64::from_be_bytes(length))?;
@@ -209,11 +224,19 @@ fn read(mut file: File, terminals: Vec<OwnedFd>) -> io::Result<(u32, SavedSessio
     if version != VERSION {
         return Err(invalid("the state is of another version"));
     }
+    let ids = || sessions.iter().map(|entry| entry.facts.id());
+    if !ids().is_sorted_by(|one, next| one < next) || ids().any(|id| id > last) {
+        return Err(invalid("the sessions are not numbered in order"));
+    }
     let mut terminals = terminals.into_iter();
     let mut saved = Vec::with_capacity(sessions.len());
     for Entry { facts, output, snapshot, typed, has_terminal } in sessions {
         let output = take(&mut file, output as u64)?;
         let snapshot = take(&mut file, snapshot as u64)?;
+        // In its final size at once, for what is typed may be secret; not in any size it names.
+        if typed as u64 > all {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
         let mut keys = Zeroizing::new(vec![0; typed]);
         file.read_exact(&mut keys)?;
         let terminal =
@@ -224,7 +247,7 @@ fn read(mut file: File, terminals: Vec<OwnedFd>) -> io::Result<(u32, SavedSessio
     Ok((restarts, SavedSessions { last, sessions: saved }))
 }
 
-fn take(file: &mut File, length: u64) -> io::Result<Vec<u8>> {
+fn take(file: &mut impl Read, length: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     if file.take(length).read_to_end(&mut bytes)? as u64 != length {
         return Err(io::ErrorKind::UnexpectedEof.into());
@@ -266,40 +289,5 @@ fn seal(_file: &File) -> io::Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-
-    #[cfg(target_os = "linux")]
-    #[test]
-    fn what_is_sealed_can_be_read_and_not_changed() {
-        let mut file = File::from(memory().unwrap());
-        file.write_all(b"state").unwrap();
-        seal(&file).unwrap();
-        file.rewind().unwrap();
-        assert!(file.write_all(b"other").is_err());
-        assert!(file.set_len(1).is_err() && file.set_len(100).is_err());
-        file.rewind().unwrap();
-        let mut kept = String::new();
-        file.read_to_string(&mut kept).unwrap();
-        assert_eq!(kept, "state");
-        assert_eq!(std::os::unix::fs::MetadataExt::nlink(&file.metadata().unwrap()), 0, "a name");
-    }
-
-    #[test]
-    fn as_many_descriptors_pass_as_there_may_be_sessions() {
-        let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
-        let current = Some(maximum.unwrap_or(8192).min(8192));
-        setrlimit(Resource::Nofile, Rlimit { current, maximum }).unwrap();
-        let many = crate::sessions::MAX_RUNNING + FIXED;
-        let here: Vec<File> = (0..many).map(|_| File::open("/dev/null").unwrap()).collect();
-        let fds: Vec<BorrowedFd<'_>> = here.iter().map(AsFd::as_fd).collect();
-        let socket = pass(&fds).unwrap();
-        let there = receive(socket.as_fd()).unwrap();
-        assert_eq!(there.len(), many);
-        for fd in &there {
-            let flags = rustix::io::fcntl_getfd(fd).unwrap();
-            assert!(flags.contains(rustix::io::FdFlags::CLOEXEC));
-        }
-    }
-}
+#[path = "handover_tests.rs"]
+mod tests;

@@ -206,17 +206,28 @@ impl Keyboards {
             device.parse().ok().map(|device: DeviceId| Keyboard { device, number })
         };
         let mut keyboards = Keyboards { turns: saved.turns, ..Keyboards::default() };
+        // What each keyboard has in the queue.
+        let mut waiting = HashMap::new();
         for (device, number, progress) in saved.known {
-            keyboards.known.insert(keyboard(&device, number)?, progress);
+            let keyboard = keyboard(&device, number)?;
+            let waits = progress.received.checked_sub(progress.written)?;
+            let is_known = keyboards.known.insert(keyboard, progress).is_some();
+            if is_known || waits > INPUT_WINDOW || progress.turn > saved.turns {
+                return None;
+            }
+            waiting.insert(keyboard, waits);
         }
         let mut rest = typed;
         for (device, number, length) in saved.queue {
+            let keyboard = keyboard(&device, number)?;
             let (bytes, others) = rest.split_at_checked(length)?;
             rest = others;
-            let bytes = Zeroizing::new(bytes.to_vec());
-            keyboards.queue.push_back((keyboard(&device, number)?, bytes));
+            let waits = waiting.get_mut(&keyboard)?;
+            *waits = waits.checked_sub(length as u64)?;
+            keyboards.queue.push_back((keyboard, Zeroizing::new(bytes.to_vec())));
         }
-        rest.is_empty().then_some(keyboards)
+        let agree = rest.is_empty() && waiting.values().all(|waits| *waits == 0);
+        agree.then_some(keyboards)
     }
 }
 

@@ -62,6 +62,12 @@ pub(crate) struct Facts {
     keyboards: SavedKeyboards,
 }
 
+impl Facts {
+    pub(crate) fn id(&self) -> SessionId {
+        self.id
+    }
+}
+
 impl Session {
     /// A session that runs from now on. Its keeper is to be started.
     #[allow(clippy::too_many_arguments, reason = "each is one part of a session")]
@@ -202,8 +208,11 @@ impl Session {
             last_line: String::new(),
             attention: facts.attention,
         };
-        let leader = Pid::from_raw(facts.leader).ok_or_else(wrong)?;
+        // A negative number would be a group of others.
+        let leader = Some(facts.leader).filter(|leader| *leader > 0);
+        let leader = leader.and_then(Pid::from_raw).ok_or_else(wrong)?;
         let processes = Processes::new(leader, facts.exit);
+        facts.output_from.checked_add(output.len() as u64).ok_or_else(wrong)?;
         let mut screen = Screen::new(size.columns, size.rows, keeping.history);
         screen.feed(&snapshot);
         // What it printed to be noticed was noticed.
