@@ -1,4 +1,5 @@
 /** A daemon's address, the `base` of a pairing link: `http://192.168.1.20:8400`. */
+import { trimmed } from './name';
 
 /** The port that a daemon listens on unless told otherwise. */
 export const DEFAULT_PORT = 8400;
@@ -37,7 +38,7 @@ export function formatAddress(address: Address): string {
  * it the port (8400); white space around it and one slash behind it are forgiven.
  */
 export function baseOf(typed: string): string | undefined {
-  const text = typed.trim().replace(/\/$/, '');
+  const text = trimmed(typed).replace(/\/$/, '');
   const hasScheme = text.includes('://');
   const address = parseAddress(hasScheme ? text : `http://${text}`);
   if (address === undefined) return undefined;

@@ -2,6 +2,7 @@
 import { formatAddress, parseAddress } from './address';
 import { CODE_LENGTH, type Code } from './code';
 import { decode, encode, encodedLength, normalize } from './crockford';
+import { trimmed } from './name';
 import { KX_KEY } from './sodium';
 
 export { baseOf } from './address';
@@ -19,11 +20,11 @@ const FRAGMENT = CODE_LENGTH + encodedLength(KX_KEY);
 
 /** Reads a pairing link, white space around it forgiven; `undefined` when it is none. */
 export function parseLink(text: string): PairingLink | undefined {
-  const trimmed = text.trim();
-  const split = trimmed.indexOf('/#');
+  const whole = trimmed(text);
+  const split = whole.indexOf('/#');
   if (split < 0) return undefined;
-  const address = parseAddress(trimmed.slice(0, split));
-  const canonical = normalize(trimmed.slice(split + 2));
+  const address = parseAddress(whole.slice(0, split));
+  const canonical = normalize(whole.slice(split + 2));
   if (address === undefined || canonical?.length !== FRAGMENT) return undefined;
   const daemonKey = decode(canonical.slice(CODE_LENGTH), KX_KEY);
   if (daemonKey === undefined) return undefined;

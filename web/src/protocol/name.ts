@@ -16,6 +16,13 @@ const UNSAFE = new RegExp(
   'u',
 );
 
+const ENDS = /^\p{White_Space}+|\p{White_Space}+$/gu;
+
+/** `text` without white space at its ends, as Unicode has it: `trim` takes a byte-order mark too. */
+export function trimmed(text: string): string {
+  return text.replace(ENDS, '');
+}
+
 /**
  * Text of a peer made safe to show: unsafe characters dropped, white space folded to single
  * spaces, none at either end, at most `maxBytes` of UTF-8, cut between characters.
