@@ -15,6 +15,7 @@ mod raw_terminal;
 mod screen;
 mod session_lines;
 mod settings_file;
+mod settings_text;
 mod trail_lines;
 mod ui;
 
