@@ -241,7 +241,7 @@ async fn read(output: impl AsyncRead + Unpin) -> Result<Vec<u8>, &'static str> {
 }
 
 /// The variables between the marks, without those that are foreign to a session.
-fn parse(said: &[u8]) -> Option<Variables> {
+pub(crate) fn parse(said: &[u8]) -> Option<Variables> {
     let from = position(said, BEGIN)? + BEGIN.len();
     // The NUL behind the last variable is the mark's first byte; there may be no variable.
     let to = position(&said[from - 1..], END)? + from - 1;

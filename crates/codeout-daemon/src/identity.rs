@@ -126,7 +126,7 @@ fn load(path: &Path) -> Result<KeyPair, IdentityError> {
     parse(path, &line[..length])
 }
 
-fn parse(path: &Path, line: &[u8]) -> Result<KeyPair, IdentityError> {
+pub(crate) fn parse(path: &Path, line: &[u8]) -> Result<KeyPair, IdentityError> {
     let damaged = |defect| IdentityError::Damaged { path: path.to_owned(), defect };
     if line.is_empty() {
         return Err(damaged("it is empty"));

@@ -39,6 +39,9 @@ mod environment;
 mod event;
 mod files;
 mod fingerprint;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod handover;
 mod hooks;
 pub mod identity;

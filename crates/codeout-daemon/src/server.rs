@@ -78,14 +78,7 @@ pub(crate) async fn serve(
 ) {
     let doorway = Arc::new(Doorway::new(getrlimit(Resource::Nofile).current));
     let tls = shared.tls.clone();
-    let advertised = shared.config.advertise.as_ref();
-    let is_secure = tls.is_some() || advertised.is_some_and(Address::is_secure);
-    let router = Router::new()
-        .route(WEBSOCKET_PATH, get(websocket))
-        .fallback(app::serve)
-        .with_state(Arc::clone(&shared))
-        .layer(from_fn(patience::bounded))
-        .layer(map_response(move |response| async move { app::guard(response, is_secure) }));
+    let router = router(&shared);
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -119,6 +112,18 @@ pub(crate) async fn serve(
             }
         }
     }
+}
+
+/// What answers HTTP.
+pub(crate) fn router(shared: &Arc<Shared>) -> Router {
+    let advertised = shared.config.advertise.as_ref();
+    let is_secure = shared.tls.is_some() || advertised.is_some_and(Address::is_secure);
+    Router::new()
+        .route(WEBSOCKET_PATH, get(websocket))
+        .fallback(app::serve)
+        .with_state(Arc::clone(shared))
+        .layer(from_fn(patience::bounded))
+        .layer(map_response(move |response| async move { app::guard(response, is_secure) }))
 }
 
 /// Says that there are too many, without waiting for whoever asks.
@@ -158,7 +163,7 @@ async fn speak(visit: Visit, router: Router, tls: Option<Arc<Tls>>) {
 }
 
 /// Speaks HTTP; returns when the connection has ended, or has become a WebSocket.
-async fn http<S>(stream: S, visit: Visit, router: Router)
+pub(crate) async fn http<S>(stream: S, visit: Visit, router: Router)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {

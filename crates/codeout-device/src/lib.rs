@@ -67,6 +67,9 @@ mod blocking;
 mod connect;
 mod connection;
 mod error;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod keeper;
 mod lasting;
 mod line;

@@ -93,7 +93,7 @@ pub(crate) fn read(path: &Path) -> Result<Vec<Profile>, StoreError> {
     parse(path, &text)
 }
 
-fn parse(path: &Path, text: &[u8]) -> Result<Vec<Profile>, StoreError> {
+pub(crate) fn parse(path: &Path, text: &[u8]) -> Result<Vec<Profile>, StoreError> {
     #[derive(Deserialize)]
     struct Head {
         version: u64,
@@ -152,7 +152,7 @@ impl<'a> Locked<'a> {
 
     /// Puts the profiles into the file's place, whole and durably.
     pub(crate) fn write(self) -> Result<(), StoreError> {
-        let text = self.text()?;
+        let text = text(&self.profiles).map_err(|error| unwritable(self.path, error.into()))?;
         let draft = beside(self.path, "new");
         replace(self.path, &draft, &text).map_err(|source| {
             // Nobody reads it, but it holds secrets.
@@ -160,21 +160,21 @@ impl<'a> Locked<'a> {
             unwritable(self.path, source)
         })
     }
+}
 
-    fn text(&self) -> Result<Zeroizing<Vec<u8>>, StoreError> {
-        #[derive(Serialize)]
-        struct Body<'b> {
-            version: u64,
-            daemons: Vec<EntryRef<'b>>,
-        }
-        let daemons = self.profiles.iter().map(EntryRef::from).collect();
-        let body = Body { version: VERSION, daemons };
-        let mut text = Zeroizing::new(Vec::with_capacity((1 + self.profiles.len()) * MAX_ENTRY));
-        serde_json::to_writer_pretty(&mut *text, &body)
-            .map_err(|error| unwritable(self.path, error.into()))?;
-        text.push(b'\n');
-        Ok(text)
+/// The text of the file.
+pub(crate) fn text(profiles: &[Profile]) -> serde_json::Result<Zeroizing<Vec<u8>>> {
+    #[derive(Serialize)]
+    struct Body<'b> {
+        version: u64,
+        daemons: Vec<EntryRef<'b>>,
     }
+    let daemons = profiles.iter().map(EntryRef::from).collect();
+    let body = Body { version: VERSION, daemons };
+    let mut text = Zeroizing::new(Vec::with_capacity((1 + profiles.len()) * MAX_ENTRY));
+    serde_json::to_writer_pretty(&mut *text, &body)?;
+    text.push(b'\n');
+    Ok(text)
 }
 
 /// `daemons.json` -> `daemons.json.lock`

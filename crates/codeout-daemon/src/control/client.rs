@@ -46,6 +46,12 @@ impl Client {
         Some(Client { stream: BufReader::new(stream) })
     }
 
+    /// A client of whoever is at the other end of `stream`.
+    #[cfg(fuzzing)]
+    pub(crate) fn of(stream: UnixStream) -> Client {
+        Client { stream: BufReader::new(stream) }
+    }
+
     /// How the daemon is.
     ///
     /// # Errors

@@ -9,6 +9,8 @@ mod client;
 mod server;
 
 pub use client::{Client, ClientError, TrailLines};
+#[cfg(fuzzing)]
+pub(crate) use server::answer;
 pub(crate) use server::{bind, select_error, serve, store_error};
 
 use std::path::{Path, PathBuf};

@@ -62,13 +62,20 @@ pub(crate) async fn serve(
         }
         let (shared, fingerprint) = (Arc::clone(&shared), fingerprint.clone());
         tokio::spawn(async move {
-            if let Err(error) =
-                (Visit { stream: BufReader::new(stream), shared, fingerprint }).run().await
-            {
+            if let Err(error) = answer(stream, shared, fingerprint).await {
                 tracing::debug!(%error, "the other end of the control socket went away");
             }
         });
     }
+}
+
+/// Answers the one request that comes through `stream`.
+pub(crate) async fn answer(
+    stream: UnixStream,
+    shared: Arc<Shared>,
+    fingerprint: OwnFingerprint,
+) -> io::Result<()> {
+    Visit { stream: BufReader::new(stream), shared, fingerprint }.run().await
 }
 
 /// Whether the daemon can go on as that program.

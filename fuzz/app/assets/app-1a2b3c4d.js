@@ -1,0 +1,1 @@
+document.title = "codeout, made small for the fuzz targets";
