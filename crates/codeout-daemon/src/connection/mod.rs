@@ -1,5 +1,6 @@
 //! One device: its records, what it may do, and how it ends.
 
+mod silence;
 mod windows;
 
 use std::io;
@@ -21,6 +22,7 @@ use tokio::sync::broadcast;
 use tokio::time::Instant;
 use zeroize::Zeroizing;
 
+use self::silence::{Called, Silence};
 use self::windows::Windows;
 use crate::admission::{self, Admitted};
 use crate::devices::Device;
@@ -37,10 +39,6 @@ use crate::shared_stream::SharedStream;
 use crate::state::Shared;
 use crate::trail::Happening;
 
-/// How often a silent device is asked whether it is there…
-const ASK_AFTER: Duration = Duration::from_secs(30);
-/// …and after which silence it is gone.
-const GONE_AFTER: Duration = Duration::from_secs(90);
 /// How long the last record may take when a connection is ended from this side. A revoked
 /// device is to be out within 100 ms.
 const LAST_WORD: Duration = Duration::from_millis(40);
@@ -159,7 +157,7 @@ struct Connection {
     events: broadcast::Receiver<Event>,
     news: broadcast::Receiver<Arc<message::Event>>,
     windows: Windows,
-    heard: Instant,
+    silence: Silence,
 }
 
 /// What is left of a connection.
@@ -197,7 +195,7 @@ impl Connection {
             device,
             outbox,
             inlet,
-            heard: Instant::now(),
+            silence: Silence::new(),
         }
     }
 
@@ -223,8 +221,8 @@ impl Connection {
 
     /// Serves until the connection is over; says what the device is to be told, if anything.
     async fn run(&mut self) -> Option<ClosingReason> {
-        let mut ask = tokio::time::interval(ASK_AFTER);
-        ask.reset();
+        // A device on this machine cannot be gone without its socket.
+        let may_fall_silent = !matches!(self.inlet, Inlet::Local(_));
         loop {
             let step = tokio::select! {
                 came = self.inlet.next() => match came {
@@ -234,7 +232,7 @@ impl Connection {
                 due = self.windows.next() => self.windows.act(due).await.map_err(Over::from),
                 event = self.events.recv() => self.tell(event).await,
                 news = self.news.recv() => self.tell_news(news).await,
-                _ = ask.tick() => self.ask().await,
+                called = self.silence.call(), if may_fall_silent => self.answer(called).await,
             };
             if let Err(Over(reason)) = step {
                 return reason;
@@ -242,14 +240,11 @@ impl Connection {
         }
     }
 
-    async fn ask(&self) -> Result<(), Over> {
-        if matches!(self.inlet, Inlet::Local(_)) {
-            return Ok(());
+    async fn answer(&self, called: Called) -> Result<(), Over> {
+        match called {
+            Called::Ask => Ok(self.outbox.ping().await?),
+            Called::Gone => Err(Over(None)),
         }
-        if self.heard.elapsed() >= GONE_AFTER {
-            return Err(Over(None));
-        }
-        Ok(self.outbox.ping().await?)
     }
 
     /// Deals with what came, and then gives every other device its turn, however much more has come.
@@ -260,7 +255,7 @@ impl Connection {
     }
 
     async fn receive(&mut self, came: Came) -> Result<(), Over> {
-        self.heard = Instant::now();
+        self.silence.broken();
         match came {
             Came::Nothing => Ok(()),
             Came::Ping(asked) => Ok(self.outbox.pong(&asked).await?),
