@@ -45,6 +45,8 @@ enum Ended {
     Gone,
     /// The device sent what it must not.
     Bad(Error),
+    /// It does not know the code; that is noted.
+    Unproved(Error),
     /// It gets this alert.
     Alert(Alert),
     /// It was refused; it has been told.
@@ -106,8 +108,10 @@ pub(crate) async fn admit(
         Ended::Gone | Ended::Refused => return None,
         Ended::Bad(error) => {
             tracing::debug!(%source, %error, "handshake ended");
+            shared.note_refusal(Refusal::Malformed, source);
             error.alert()
         }
+        Ended::Unproved(error) => error.alert(),
         Ended::Alert(alert) => {
             match alert {
                 Alert::TooManyAttempts => shared.note_refusal(Refusal::TooMany, source),
@@ -162,6 +166,7 @@ async fn connect(
 
     let presence = enter(shared, &device).await?;
     let Some(presence) = presence else {
+        shared.note_refusal(Refusal::NotPaired, source);
         door.send(accepted.refuse()).await?;
         return Err(Ended::Refused);
     };
@@ -210,9 +215,13 @@ async fn pair(
     let sid = pairing::session_identifier(p1)?;
     let begun = shared.offers().begin(shared.now(), source, sid);
     let (offer, code) = begun.map_err(Ended::Alert)?;
-    let proved = prove(door, shared, p1, code).await.inspect_err(|_| {
+    let proved = prove(door, shared, p1, code).await.map_err(|ended| {
         shared.note_refusal(Refusal::WrongCode, source);
         shared.emit(Event::WrongCode { source });
+        match ended {
+            Ended::Bad(error) => Ended::Unproved(error),
+            other => other,
+        }
     })?;
 
     let refuse = |proved: Proved, why: PairRefusal| {
@@ -278,6 +287,8 @@ async fn settle(
     offer: OfferNumber,
     proved: &Proved,
 ) -> Result<Device, Settled> {
+    // Before the claim: from there to the list nothing waits but for a person.
+    shared.write_trail().await;
     let limits = shared.offers().claim(shared.now(), offer).map_err(Settled::Refused)?;
     if shared.config.confirm {
         door.place.stay();
@@ -293,7 +304,6 @@ async fn settle(
     let now = shared.unix();
     let (key, psk) = (proved.device_key(), proved.psk().clone());
     let name = proved.proposed_name().cloned();
-    shared.write_trail().await;
     let store = Arc::clone(shared);
     let written = shared.store(move |devices| {
         let written = entry::write_down(devices, source, &key, &psk, name.as_ref(), limits, now);

@@ -214,11 +214,19 @@ impl Devices {
     }
 
     /// As [`revoke`](Self::revoke), at `by`'s word: the audit trail gets its line in the same
-    /// transaction.
+    /// transaction. Its secret is still in the files: the caller ends its connections, which is not to
+    /// wait for that, and then calls [`wipe_removed`](Self::wipe_removed).
     pub(crate) fn revoke_by(&self, by: &Who, id: DeviceId, now: u64) -> Result<Option<Device>> {
         let revoked =
             |device: &Device| Some(Happening::Revoked { device: device.into(), by: by.clone() });
-        Ok(self.remove(|device| device.id == id, revoked, now)?.pop())
+        Ok(self.take_out(|device| device.id == id, revoked, now)?.pop())
+    }
+
+    /// Wipes the secrets of removed devices from the files. Whoever reads or writes the audit trail
+    /// comes first.
+    pub(crate) fn wipe_removed(&self) {
+        let _quiet = self.trail_lock();
+        wipe_log(&self.lock());
     }
 
     /// Gives a device the name `wanted`, made unlike every other's as in [`insert`](Self::insert).
@@ -326,7 +334,21 @@ impl Devices {
         note: impl Fn(&Device) -> Option<Happening>,
         now: u64,
     ) -> Result<Vec<Device>> {
-        let removed = self.write(|transaction| {
+        let removed = self.take_out(goes, note, now)?;
+        if !removed.is_empty() {
+            self.wipe_removed();
+        }
+        Ok(removed)
+    }
+
+    /// As [`remove`](Self::remove), without wiping.
+    fn take_out(
+        &self,
+        goes: impl Fn(&Device) -> bool,
+        note: impl Fn(&Device) -> Option<Happening>,
+        now: u64,
+    ) -> Result<Vec<Device>> {
+        self.write(|transaction| {
             let mut devices = all(transaction)?;
             devices.retain(goes);
             for device in &devices {
@@ -336,13 +358,7 @@ impl Devices {
                 }
             }
             Ok(devices)
-        })?;
-        if !removed.is_empty() {
-            // Whoever reads or writes the trail would be in the way.
-            let _quiet = self.trail_lock();
-            wipe_log(&self.lock());
-        }
-        Ok(removed)
+        })
     }
 
     fn read<T>(&self, query: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T> {
@@ -375,6 +391,9 @@ impl fmt::Debug for Devices {
     }
 }
 
+/// What the daemon's own user is called among devices.
+pub(crate) const THIS_COMPUTER: &str = "this computer";
+
 /// An id that is no other device's, nor any device's name.
 fn fresh_id(devices: &[Device]) -> DeviceId {
     loop {
@@ -387,12 +406,16 @@ fn fresh_id(devices: &[Device]) -> DeviceId {
     }
 }
 
-/// `wanted`, or the first of `wanted-2`, `wanted-3`... that is no name and no id in `others`: a
-/// device that took another's id as its name could be revoked in its place.
+/// `wanted`, or the first of `wanted-2`, `wanted-3`... that is no name and no id in `others`, nor what
+/// the daemon's own user is called: a device that took another's id as its name could be revoked in
+/// its place, and what one called "this computer" does would look like the user's doing.
 fn unique_name(wanted: &str, others: &[Device]) -> Name {
     naming::unique(wanted, |name| {
         let name = folded(name.as_str());
-        others.iter().any(|other| folded(other.name.as_str()) == name || other.id.as_str() == name)
+        name == THIS_COMPUTER
+            || others
+                .iter()
+                .any(|other| folded(other.name.as_str()) == name || other.id.as_str() == name)
     })
 }
 

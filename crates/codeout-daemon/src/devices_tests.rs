@@ -121,6 +121,8 @@ fn names_are_unique_whatever_their_case() {
         ("", "device-2"),
         ("Gerät", "Gerät"),
         ("GERÄT", "GERÄT-2"),
+        // What the daemon's own user is called.
+        ("This Computer", "This Computer-2"),
         (&long, &long),
         (&long, &format!("{}-2", "x".repeat(62))),
         (&wide, &wide),

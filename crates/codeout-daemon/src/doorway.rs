@@ -4,6 +4,8 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -61,7 +63,7 @@ struct Place<T> {
 pub(crate) struct Unproven<T = SharedStream> {
     doorway: Arc<Doorway<T>>,
     source: IpAddr,
-    number: u64,
+    number: AtomicU64,
 }
 
 /// A connection that was let in.
@@ -99,7 +101,7 @@ impl<T> Doorway<T> {
         inside.all += 1;
         let number = inside.last;
         inside.each.entry(source).or_default().insert(number, Place { since, end: Some(end) });
-        let place = Unproven { doorway: Arc::clone(self), source, number };
+        let place = Unproven { doorway: Arc::clone(self), source, number: number.into() };
         Some(Entered { place, gave_way })
     }
 
@@ -112,9 +114,24 @@ impl<T> Unproven<T> {
     /// From here on it gives way to nobody: it has proved the code, and waits for a person.
     pub(crate) fn stay(&self) {
         let mut inside = self.doorway.lock();
-        if let Some(place) = inside.place(self.source, self.number) {
+        if let Some(place) = inside.place(self.source, self.number.load(Relaxed)) {
             place.end = None;
         }
+    }
+
+    /// It begins its handshake, after other requests: its place is as safe as a newcomer's. For once
+    /// in a connection.
+    pub(crate) fn begin(&self) {
+        let mut inside = self.doorway.lock();
+        let Some(mut place) = inside.remove(self.source, self.number.load(Relaxed)) else {
+            return;
+        };
+        place.since = Instant::now();
+        inside.last += 1;
+        inside.all += 1;
+        let number = inside.last;
+        inside.each.entry(self.source).or_default().insert(number, place);
+        self.number.store(number, Relaxed);
     }
 }
 
@@ -177,7 +194,7 @@ impl Most {
 impl<T> Drop for Unproven<T> {
     fn drop(&mut self) {
         let mut inside = self.doorway.lock();
-        if inside.remove(self.source, self.number).is_none() {
+        if inside.remove(self.source, self.number.load(Relaxed)).is_none() {
             inside.leaving -= 1;
         }
     }
@@ -343,8 +360,28 @@ mod tests {
         assert_eq!(newcomers.len(), MAX_EACH - 1);
         assert!(newcomers.iter().all(|one| one.gave_way == Some((v4(1), 1))));
         // The first still has its place.
-        let first = held[0].place.number;
+        let first = held[0].place.number.load(Relaxed);
         assert!(doorway.lock().place(v4(1), first).is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_handshake_behind_other_requests_is_as_safe_as_any() {
+        let doorway = doorway();
+        let held = fill(&doorway, 1);
+        tokio::time::advance(SAFE).await;
+        held[0].place.begin();
+        let newcomers: Entries = std::iter::from_fn(|| doorway.enter(v4(1), 2)).collect();
+        assert_eq!(newcomers.len(), MAX_EACH - 1);
+        let begun = held[0].place.number.load(Relaxed);
+        assert!(doorway.lock().place(v4(1), begun).is_some());
+        // As a newcomer's, and no longer; and it is let go once.
+        tokio::time::advance(SAFE).await;
+        assert!(doorway.enter(v4(1), 3).unwrap().gave_way.is_some());
+        assert!(doorway.lock().place(v4(1), begun).is_none());
+        held[0].place.begin();
+        drop((held, newcomers));
+        assert_eq!(counts(&doorway), (0, 0));
+        assert!(doorway.lock().each.is_empty());
     }
 
     #[tokio::test(start_paused = true)]

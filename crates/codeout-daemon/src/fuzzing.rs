@@ -44,7 +44,7 @@ impl House {
         (config.bind, config.port) = (Some(Ipv4Addr::LOCALHOST.into()), 0);
         let daemon = Daemon::open(config).await.expect("an empty directory");
         let (router, redirect) = (server::router(&daemon.shared), redirect::router());
-        House { daemon, router, redirect, doorway: Arc::default() }
+        House { daemon, router, redirect, doorway: Arc::new(Doorway::new(None)) }
     }
 
     /// Serves what comes through `stream` as a connection on the daemon's port, until it ends.
@@ -56,8 +56,8 @@ impl House {
         let stream = tokio::net::TcpStream::from_std(stream).expect("a socket");
         let stream = SharedStream::new(stream);
         let source = IpAddr::from(Ipv4Addr::LOCALHOST);
-        let unproven = self.doorway.enter(source).expect("nobody else is there");
-        let visit = Visit::new(source, stream.clone(), unproven);
+        let entered = self.doorway.enter(source, stream.clone()).expect("nobody else is there");
+        let visit = Visit::new(source, stream.clone(), entered.place);
         let router = if to_https { &self.redirect } else { &self.router };
         server::http(stream, visit, router.clone()).await;
     }

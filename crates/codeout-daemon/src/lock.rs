@@ -115,8 +115,8 @@ mod tests {
 
     #[test]
     fn one_has_it_until_it_is_let_go() {
-        let home = tempfile::tempdir().unwrap();
-        let paths = Paths::new(home.path());
+        let above = tempfile::tempdir().unwrap();
+        let paths = Paths::new(&above.path().join("daemon"));
         let held = take(&paths);
         assert!(matches!(Lock::take(&paths), Err(LockError::Held)));
         // The next process has it as a descriptor.

@@ -116,7 +116,8 @@ async fn open(shared: &Arc<Shared>, by: &Device, wanted: Open) -> Result<Answer,
     let (shared, by) = (Arc::clone(shared), by.clone());
     let program = clean_text(wanted.program.as_deref().unwrap_or("shell"), MAX_TEXT);
     let opening = tokio::spawn(async move {
-        let session = shared.sessions.open(wanted, by.name.as_str()).await?;
+        let may = async || is_still_in(&shared, &by).await;
+        let session = shared.sessions.open(wanted, by.name.as_str(), may).await?;
         note_opened(&shared, &session, program, &by);
         crier::opened(&shared, &session, by.name.as_str());
         Ok(Answer::Opened { opened: session.entry() })
@@ -125,6 +126,16 @@ async fn open(shared: &Arc<Shared>, by: &Device, wanted: Open) -> Result<Answer,
         Ok(answer) => answer,
         Err(panic) => std::panic::resume_unwind(panic.into_panic()),
     }
+}
+
+/// Whether the device is in the list, and its time is not over: to find a program can take long.
+async fn is_still_in(shared: &Arc<Shared>, device: &Device) -> bool {
+    let (id, now) = (device.id, shared.unix());
+    if id == DeviceId::LOCAL {
+        return true;
+    }
+    let found = shared.store(move |devices| devices.get(id)).await;
+    matches!(found, Ok(Some(device)) if !device.limits.expired(now))
 }
 
 /// Notes an open session for the audit trail.

@@ -197,6 +197,7 @@ async fn websocket(
         return (StatusCode::BAD_REQUEST, text).into_response();
     }
     let deadline = visit.handshake_deadline();
+    visit.unproven.begin();
     // The longest that a device sends is a record.
     upgrade
         .read_buffer_size(READ_AHEAD)

@@ -16,7 +16,7 @@ use tokio::sync::{broadcast, oneshot, watch};
 
 use crate::address::{self, Candidate, Kind};
 use crate::config::Config;
-use crate::devices::{Device, DeviceId, Devices, DevicesError};
+use crate::devices::{Device, DeviceId, Devices, DevicesError, THIS_COMPUTER};
 use crate::event::Event;
 use crate::offer::{LIFETIME, OfferLimits, OfferView, Offers};
 use crate::registry::Registry;
@@ -26,6 +26,8 @@ use crate::trail::{self, Happening, Refusal, Trail, Who};
 
 /// Events that a slow listener may lag behind before it misses some.
 const EVENT_BACKLOG: usize = 256;
+/// How long a revocation waits for what was noted before it.
+const TRAIL_FIRST: Duration = Duration::from_millis(20);
 
 #[derive(Debug)]
 pub(crate) struct Shared {
@@ -201,13 +203,21 @@ impl Shared {
         }
     }
 
+    /// As [`write_trail`](Self::write_trail), for what cannot wait: a disk that is slow changes the
+    /// order of two lines, and no more.
+    async fn write_trail_soon(self: &Arc<Self>) {
+        let shared = Arc::clone(self);
+        let written = tokio::spawn(async move { shared.write_trail().await });
+        let _ = tokio::time::timeout(TRAIL_FIRST, written).await;
+    }
+
     pub(crate) fn offers(&self) -> MutexGuard<'_, Offers> {
         self.offers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What speaks for the user of this computer, who needs no pairing.
     pub(crate) fn local_device(&self) -> Device {
-        let name = Name::clean("this computer").expect("it can be shown");
+        let name = Name::clean(THIS_COMPUTER).expect("it can be shown");
         Device {
             id: DeviceId::LOCAL,
             key: self.identity.public,
@@ -345,13 +355,18 @@ impl Shared {
     ) -> Result<Option<Device>, DevicesError> {
         let shared = Arc::clone(self);
         let task = tokio::spawn(async move {
-            shared.write_trail().await;
+            shared.write_trail_soon().await;
             let now = shared.unix();
             let revoked = shared.store(move |devices| devices.revoke_by(&by, id, now)).await?;
             let Some(device) = revoked else { return Ok(None) };
             shared.emit(Event::Revoked { device: device.clone() });
             shared.registry.close(&id, ClosingReason::Revoked).await;
             shared.sessions.forget_device(id);
+            let wiped = |devices: &Devices| {
+                devices.wipe_removed();
+                Ok(())
+            };
+            shared.store(wiped).await?;
             Ok(Some(device))
         });
         match task.await {

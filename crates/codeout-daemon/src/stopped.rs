@@ -90,6 +90,7 @@ impl Stopped {
         let device = self.select(wanted)?;
         let now = SystemClock.unix();
         self.devices.revoke_by(&Who::computer(), device.id, now).map_err(store_error)?;
+        self.devices.wipe_removed();
         Ok(device.entry())
     }
 

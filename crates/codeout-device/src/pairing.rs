@@ -19,6 +19,7 @@ use tokio_tungstenite::tungstenite::{Bytes, Message};
 
 use crate::backoff::Backoff;
 use crate::blocking::{Print, on_disk};
+use crate::connect;
 use crate::connection::Connection;
 use crate::error::{ConnectError, PairError, StoreError};
 use crate::outcome::{Landed, PairOutcome, discard, finish};
@@ -352,8 +353,9 @@ impl Pairing<'_> {
         }
     }
 
-    /// The daemon at this address, if this device was paired with it in the life of an offer: then
-    /// it is this device that used the code, and what was to say so was stopped before it could.
+    /// The daemon at this address, if this device was paired with it in the life of an offer, and is
+    /// let in: then it is this device that used the code, and what was to say so was stopped before
+    /// it could.
     async fn just_paired(&mut self) -> Result<Option<String>, StoreError> {
         let list = on_disk(&self.profiles, Profiles::list).await?;
         let since = profiles::now().saturating_sub(VERDICT_TIME.as_secs());
@@ -362,7 +364,9 @@ impl Pairing<'_> {
                 && profile.address == *self.request.how.address()
                 && profile.paired_at >= since
         };
-        Ok(list.into_iter().find(is_it).map(|profile| profile.name))
+        let Some(profile) = list.into_iter().find(is_it) else { return Ok(None) };
+        let let_in = connect::attempt(&profile.address, &profile.credentials).await.is_ok();
+        Ok(let_in.then_some(profile.name))
     }
 }
 

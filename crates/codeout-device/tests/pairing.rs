@@ -451,6 +451,21 @@ async fn confirmed_while_the_daemon_is_away_is_not_asked_again() {
 }
 
 #[tokio::test]
+async fn a_used_code_is_this_devices_own_only_while_it_is_let_in() {
+    let daemon = TestDaemon::start().await;
+    let (_directory, profiles) = store();
+    let first = paired(request(daemon.link()), &profiles).await.profile;
+    daemon.behave([Behaviour::Refuse(PairRefusal::AlreadyUsed)]);
+    let error = pair(request(daemon.typed()), &profiles).await.unwrap_err();
+    assert!(matches!(error, PairError::AlreadyPaired { name } if name == first.name));
+    // Revoked meanwhile: then it was somebody else who used the code.
+    daemon.forget_devices();
+    daemon.behave([Behaviour::Refuse(PairRefusal::AlreadyUsed)]);
+    let error = pair(request(daemon.typed()), &profiles).await.unwrap_err();
+    assert!(matches!(error, PairError::Refused(Refusal::AlreadyUsed)), "{error:?}");
+}
+
+#[tokio::test]
 async fn already_paired() {
     let daemon = TestDaemon::start().await;
     let (_directory, profiles) = store();

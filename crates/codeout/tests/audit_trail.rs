@@ -196,6 +196,20 @@ async fn whoever_follows_hears_of_everything_through_a_restart_to_the_end() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_speaks_as_no_device_does_is_told_of() {
+    let home = TempDir::new().unwrap();
+    let daemon = DaemonProcess::start(home.path()).await;
+    let laptop = pair(home.path(), &daemon, "laptop").await;
+    let mut wrong = laptop.credentials.clone();
+    wrong.daemon_key = wrong.device.public;
+    assert!(Device::connect(daemon.port, &wrong).await.is_err());
+    let lines = trail(home.path(), &[]).await;
+    let reasons: Vec<_> = lines.iter().map(|line| &line["reason"]).collect();
+    assert!(reasons.contains(&&Value::from("malformed")), "{lines:#?}");
+    assert!(daemon.terminate().await.success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn wrong_codes_without_end_are_one_line_with_a_count() {
     let home = TempDir::new().unwrap();
     let home = home.path();

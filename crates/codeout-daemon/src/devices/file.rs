@@ -21,6 +21,15 @@ const WITHOUT_TRAIL: i32 = 1;
 /// How long a call waits for another process that writes.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
+/// How every connection to the list writes: what was removed is written over, and what is moved from
+/// the log to the main file reaches the disk.
+const LASTING: [(&str, &str); 3] = [
+    ("secure_delete", "ON"),
+    // Where a plain fsync does not reach the disk: macOS. Nothing elsewhere.
+    ("fullfsync", "ON"),
+    ("checkpoint_fullfsync", "ON"),
+];
+
 /// `turn` keeps the order of pairing whatever the clock did.
 pub(super) const TABLES: &str = "
     CREATE TABLE device (
@@ -108,13 +117,7 @@ pub(super) fn connect(path: &Path) -> Result<Connection> {
         let reason = format!("its file system does not allow a write-ahead log ({mode})");
         return Err(DevicesError::Failed { path: path(), reason });
     }
-    for (pragma, value) in [
-        ("synchronous", "FULL"),
-        ("secure_delete", "ON"),
-        // Where a plain fsync does not reach the disk: macOS. Nothing elsewhere.
-        ("fullfsync", "ON"),
-        ("checkpoint_fullfsync", "ON"),
-    ] {
+    for (pragma, value) in [("synchronous", "FULL")].into_iter().chain(LASTING) {
         connection.pragma_update(None, pragma, value).map_err(failed)?;
     }
     // Now, rather than when a device connects, and with the tables' own errors.
@@ -152,7 +155,9 @@ fn add_trail(connection: &Connection) -> rusqlite::Result<()> {
 pub(super) fn connect_beside(path: &Path) -> rusqlite::Result<Connection> {
     let connection = open_existing(path)?;
     connection.pragma_update(None, "synchronous", "NORMAL")?;
-    connection.pragma_update(None, "secure_delete", "ON")?;
+    for (pragma, value) in LASTING {
+        connection.pragma_update(None, pragma, value)?;
+    }
     Ok(connection)
 }
 

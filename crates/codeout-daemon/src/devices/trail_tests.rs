@@ -225,6 +225,7 @@ fn a_revoked_secret_leaves_the_files_also_while_the_trail_is_written() {
         for round in 0..20 {
             let device = devices.insert(&key(1), &psk, None, limits, round).unwrap();
             devices.revoke_by(&Who::computer(), device.id, round).unwrap().unwrap();
+            devices.wipe_removed();
             for suffix in ["", "-wal"] {
                 let file = super::super::beside(&list_in(&home), suffix);
                 let bytes = fs::read(file).unwrap();

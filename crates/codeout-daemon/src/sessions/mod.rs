@@ -194,7 +194,12 @@ impl Sessions {
     /// [`ErrorCode::BadRequest`] for a size or name that cannot be, [`ErrorCode::Taken`],
     /// [`ErrorCode::Limit`], [`ErrorCode::NotFound`] for a program or directory, and
     /// [`ErrorCode::Failed`].
-    pub(crate) async fn open(&self, open: Open, by: &str) -> Result<Arc<Session>, RequestError> {
+    pub(crate) async fn open(
+        &self,
+        open: Open,
+        by: &str,
+        may: impl AsyncFnOnce() -> bool,
+    ) -> Result<Arc<Session>, RequestError> {
         let size = TerminalSize { columns: open.columns, rows: open.rows };
         let size = checked(size)?;
         let wanted = open.name.as_deref().map(named).transpose()?;
@@ -204,6 +209,9 @@ impl Sessions {
         let closed = self.opening.lock().await;
         if *closed {
             return Err(error(ErrorCode::Failed, "the daemon is about to end: try again"));
+        }
+        if !may().await {
+            return Err(error(ErrorCode::NotAllowed, "this device may not open sessions any more"));
         }
         let name = self.free_name(wanted, &resolved.proposed)?;
         let id = self.next_number()?;

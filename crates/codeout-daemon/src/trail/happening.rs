@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use codeout_protocol::message::{ClosingReason, ExitStatus, Limits, SessionId};
 use serde::{Deserialize, Serialize};
 
-use crate::devices::{Device, DeviceId};
+use crate::devices::{Device, DeviceId, THIS_COMPUTER};
 use crate::offer::OfferLimits;
 
 /// The most bytes of a program's or a directory's text.
@@ -217,7 +217,7 @@ impl Class {
 
 impl Who {
     pub(crate) fn computer() -> Self {
-        Who { id: DeviceId::LOCAL.to_string(), name: "this computer".to_owned() }
+        Who { id: DeviceId::LOCAL.to_string(), name: THIS_COMPUTER.to_owned() }
     }
 }
 
@@ -242,8 +242,7 @@ impl Happening {
             | Happening::Paired { .. }
             | Happening::Unfinished { .. }
             | Happening::Expired { .. }
-            | Happening::Revoked { .. }
-            | Happening::Missed { .. } => Class::Matters,
+            | Happening::Revoked { .. } => Class::Matters,
             _ => Class::Devices,
         }
     }
