@@ -211,7 +211,7 @@ pub(crate) fn write(restarts: u32, all: &SavedSessions, file: &mut impl Write) -
     Ok(())
 }
 
-/// Reads what [`write`] wrote, `all` bytes, and takes the terminals that it says there are.
+/// Reads what [`write()`] wrote, `all` bytes, and takes the terminals that it says there are.
 pub(crate) fn read(
     mut file: impl Read,
     all: u64,
