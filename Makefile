@@ -13,7 +13,7 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
 
 build: ## the release binary, target/release/codeout
-	@scripts/build
+	@scripts/release build -p codeout
 
 run: build ## build, then start the daemon here; ARGS="..." goes to codeout
 	$(BIN) $(ARGS)
@@ -25,11 +25,11 @@ lint: ## the checks alone, without running tests
 	@scripts/test fmt clippy docs weblint deny dependencies law words claims
 
 bench: build ## the whole-system benchmarks; those of the page need Chromium
-	cargo run --release --locked -p codeout-bench
+	scripts/release run -p codeout-bench
 	cd web && CODEOUT_BIN=$(abspath $(BIN)) npm run bench
 
 load: build ## crowds, floods and hostile devices against a real daemon: what it holds and refuses
-	cargo run --release --locked -p codeout-bench load
+	scripts/release run -p codeout-bench load
 
 screenshots: build ## pictures of every view of the app, into docs/; needs Chromium
 	cd web && CODEOUT_BIN=$(abspath $(BIN)) npm run screenshots
@@ -38,7 +38,7 @@ fuzz: ## each fuzz target for SECONDS=600; needs a nightly toolchain
 	@FUZZ_SECONDS=$(SECONDS) scripts/test fuzz
 
 model: ## every history of pairing, connecting and revoking, within the larger bounds
-	cargo run --release --locked -p codeout-model
+	scripts/release run -p codeout-model
 
 verify: ## the symbolic models of both handshakes, and what is found in broken ones
 	@scripts/verify
