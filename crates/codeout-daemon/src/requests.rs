@@ -116,7 +116,7 @@ async fn open(shared: &Arc<Shared>, by: &Device, wanted: Open) -> Result<Answer,
     let (shared, by) = (Arc::clone(shared), by.clone());
     let program = clean_text(wanted.program.as_deref().unwrap_or("shell"), MAX_TEXT);
     let opening = tokio::spawn(async move {
-        let may = async || is_still_in(&shared, &by).await;
+        let may = async || still_in(&shared, &by).await;
         let session = shared.sessions.open(wanted, by.name.as_str(), may).await?;
         note_opened(&shared, &session, program, &by);
         crier::opened(&shared, &session, by.name.as_str());
@@ -128,14 +128,20 @@ async fn open(shared: &Arc<Shared>, by: &Device, wanted: Open) -> Result<Answer,
     }
 }
 
-/// Whether the device is in the list, and its time is not over: to find a program can take long.
-async fn is_still_in(shared: &Arc<Shared>, device: &Device) -> bool {
+/// Refuses a device that is no longer in the list, or whose time is over: to find a program can take
+/// long.
+async fn still_in(shared: &Arc<Shared>, device: &Device) -> Result<(), RequestError> {
     let (id, now) = (device.id, shared.unix());
     if id == DeviceId::LOCAL {
-        return true;
+        return Ok(());
     }
-    let found = shared.store(move |devices| devices.get(id)).await;
-    matches!(found, Ok(Some(device)) if !device.limits.expired(now))
+    match shared.store(move |devices| devices.get(id)).await {
+        Ok(Some(device)) if !device.limits.expired(now) => Ok(()),
+        Ok(_) => {
+            Err(RequestError::new(ErrorCode::NotAllowed, "this device is not paired any more"))
+        }
+        Err(error) => Err(failed(&error)),
+    }
 }
 
 /// Notes an open session for the audit trail.

@@ -188,17 +188,18 @@ impl Sessions {
         self.all().into_iter().filter(|session| session.ended().is_none()).collect()
     }
 
-    /// Opens a session.
+    /// Opens a session in the name of `by`. `may` is asked last, when the program is found and only
+    /// its start is left.
     ///
     /// # Errors
     /// [`ErrorCode::BadRequest`] for a size or name that cannot be, [`ErrorCode::Taken`],
-    /// [`ErrorCode::Limit`], [`ErrorCode::NotFound`] for a program or directory, and
-    /// [`ErrorCode::Failed`].
+    /// [`ErrorCode::Limit`], [`ErrorCode::NotFound`] for a program or directory, what `may` says,
+    /// and [`ErrorCode::Failed`].
     pub(crate) async fn open(
         &self,
         open: Open,
         by: &str,
-        may: impl AsyncFnOnce() -> bool,
+        may: impl AsyncFnOnce() -> Result<(), RequestError>,
     ) -> Result<Arc<Session>, RequestError> {
         let size = TerminalSize { columns: open.columns, rows: open.rows };
         let size = checked(size)?;
@@ -210,9 +211,7 @@ impl Sessions {
         if *closed {
             return Err(error(ErrorCode::Failed, "the daemon is about to end: try again"));
         }
-        if !may().await {
-            return Err(error(ErrorCode::NotAllowed, "this device may not open sessions any more"));
-        }
+        may().await?;
         let name = self.free_name(wanted, &resolved.proposed)?;
         let id = self.next_number()?;
         let session = self.start(id, name, size, command, resolved, by).await?;
