@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use codeout_protocol::message::OUTPUT_WINDOW;
+use codeout_protocol::message::{ACKNOWLEDGE_AFTER, MAX_CHUNK, OUTPUT_WINDOW};
 use tokio::time::Instant;
 
 use super::Violation;
@@ -19,6 +19,9 @@ const SLOW: Duration = Duration::from_millis(700);
 const GOOD: Duration = Duration::from_millis(400);
 /// A device that is behind for a shorter time is not slow.
 const PATIENCE: Duration = Duration::from_millis(250);
+/// A device that is busy with what it has waits so long for the next bytes, that they may become
+/// more: it handles a large record in much less time than many small ones.
+const GATHERING: Duration = Duration::from_millis(4);
 /// The time over which a device's rate is measured, and twice that.
 const OF_LATE: Duration = Duration::from_secs(1);
 /// The moments of sending that are remembered.
@@ -34,6 +37,8 @@ pub(crate) struct Flow {
     window: u64,
     /// Whether the window kept something back since it changed last.
     limited: bool,
+    /// Since when bytes are kept back that they may become more.
+    gathering: Option<Instant>,
     /// When what was sent up to here left.
     moments: VecDeque<(u64, Instant)>,
     /// Moments since when the device is behind, and what it had acknowledged then: one of a while
@@ -48,6 +53,7 @@ impl Flow {
             acknowledged: 0,
             window: FIRST_WINDOW,
             limited: false,
+            gathering: None,
             moments: VecDeque::new(),
             behind: None,
         }
@@ -60,9 +66,22 @@ impl Flow {
         usize::try_from(room).unwrap_or(usize::MAX)
     }
 
+    /// Until when `count` bytes, or what will have come by then, had better wait. An
+    /// acknowledgement ends that at once: a device that has so much on its way owes one.
+    pub(crate) fn gather(&mut self, count: usize, now: Instant) -> Option<Instant> {
+        let is_busy = self.sent - self.acknowledged >= ACKNOWLEDGE_AFTER;
+        let until = *self.gathering.get_or_insert(now) + GATHERING;
+        if count >= MAX_CHUNK || !is_busy || now >= until {
+            self.gathering = None;
+            return None;
+        }
+        Some(until)
+    }
+
     /// Takes note of what was sent.
     pub(crate) fn sent(&mut self, count: usize, now: Instant) {
         self.sent += count as u64;
+        self.gathering = None;
         let apart = self.window / 16;
         let far = self.moments.back().is_none_or(|(at, _)| self.sent - at >= apart);
         if far && self.moments.len() < MOMENTS {

@@ -75,3 +75,35 @@ fn what_was_never_sent_cannot_be_acknowledged() {
     assert_eq!(flow.acknowledge(3, now), Ok(()));
     assert_eq!(flow.acknowledged, 10);
 }
+
+#[test]
+fn a_device_with_nothing_to_do_gets_all_at_once() {
+    let (mut flow, now) = (Flow::new(), Instant::now());
+    assert_eq!(flow.gather(1, now), None);
+    flow.sent(ACKNOWLEDGE_AFTER as usize - 1, now);
+    assert_eq!(flow.gather(1, now), None);
+}
+
+#[test]
+fn a_busy_device_gets_large_chunks_or_waits_no_longer_than_a_moment() {
+    let (mut flow, now) = (Flow::new(), Instant::now());
+    flow.sent(ACKNOWLEDGE_AFTER as usize, now);
+    assert_eq!(flow.gather(MAX_CHUNK, now), None);
+    let until = now + GATHERING;
+    assert_eq!(flow.gather(1, now), Some(until));
+    // More of it does not put off the end.
+    assert_eq!(flow.gather(2, now + GATHERING / 2), Some(until));
+    assert_eq!(flow.gather(3, until), None);
+    // The next ones wait for themselves.
+    flow.sent(3, until);
+    assert_eq!(flow.gather(1, until), Some(until + GATHERING));
+}
+
+#[test]
+fn an_acknowledgement_ends_the_wait() {
+    let (mut flow, now) = (Flow::new(), Instant::now());
+    flow.sent(ACKNOWLEDGE_AFTER as usize, now);
+    assert!(flow.gather(1, now).is_some());
+    flow.acknowledge(1, now).unwrap();
+    assert_eq!(flow.gather(1, now), None);
+}

@@ -257,15 +257,20 @@ async fn write_input(session: &Session, pty: &Pty) {
             session.more_input.notified().await;
             continue;
         }
-        // Nobody reads a terminal that fails; how the session ends is for others.
-        let Ok(let_go) = pty.writable().await else { return std::future::pending().await };
         // Under one lock: whoever attaches is told what is written, and not more.
         let mut written = Ok(0);
         let whose = session.keyboards().write(|bytes| {
             written = pty.try_write(bytes);
             *written.as_ref().unwrap_or(&0)
         });
-        if written.is_err() || let_go && matches!(written, Ok(0)) {
+        if matches!(written, Ok(0)) {
+            // Nobody reads a terminal that fails; how the session ends is for others.
+            let Ok(let_go) = pty.writable().await else { return std::future::pending().await };
+            if !let_go {
+                continue;
+            }
+        }
+        if !matches!(written, Ok(1..)) {
             // It looks writable for ever: trying on would keep this thread from other sessions.
             tokio::time::sleep(LOOK_AGAIN).await;
             continue;

@@ -82,10 +82,7 @@ impl Pty {
     pub(crate) fn new(descriptor: OwnedFd) -> io::Result<Self> {
         let flags = fcntl_getfl(&descriptor)?;
         fcntl_setfl(&descriptor, flags | OFlags::NONBLOCK)?;
-        // SAFETY: the descriptor is owned, and stays open until what it is registered with goes.
-        #[allow(unsafe_code, reason = "tokio takes a descriptor of the system's in no other way")]
-        let registered = unsafe { AsyncFd::register(descriptor) };
-        Ok(Pty(registered?))
+        Ok(Pty(register(descriptor, Interest::READABLE)?))
     }
 
     /// Waits until there is output, or nothing will come any more.
@@ -124,23 +121,24 @@ impl Pty {
         Ok(Some(filled))
     }
 
-    /// Waits until the terminal may take something. True when it was let go by every program
-    /// once: from then on there is no waiting.
+    /// Waits until the terminal, which took nothing, may take something. True when it was let go by
+    /// every program once: from then on there is no waiting.
     pub(crate) async fn writable(&self) -> io::Result<bool> {
-        let mut guard = self.0.writable().await?;
-        guard.retain_ready();
+        // For this wait alone: with it, whoever reads would wake for each key that is typed, right
+        // before its echo comes.
+        let again = register(self.0.get_ref().try_clone()?, Interest::WRITABLE)?;
+        let guard = again.writable().await?;
         Ok(guard.ready().is_write_closed())
     }
 
     /// Writes as much as the terminal takes at once, perhaps nothing.
     ///
     /// # Errors
-    /// No program holds the terminal, which its readiness may not tell yet.
+    /// No program holds the terminal.
     pub(crate) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
-        let write = |fd: &OwnedFd| Ok(retry_on_intr(|| rustix::io::write(fd, bytes))?);
-        match self.0.try_io(Interest::WRITABLE, write) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
-            written => written,
+        match retry_on_intr(|| rustix::io::write(self.0.get_ref(), bytes)) {
+            Err(Errno::AGAIN) => Ok(0),
+            written => Ok(written?),
         }
     }
 
@@ -154,6 +152,13 @@ impl Pty {
     pub(crate) fn foreground(&self) -> Option<Pid> {
         tcgetpgrp(self.0.get_ref()).ok()
     }
+}
+
+fn register(descriptor: OwnedFd, interest: Interest) -> io::Result<AsyncFd<OwnedFd>> {
+    // SAFETY: the descriptor is owned, and stays open until what it is registered with goes.
+    #[allow(unsafe_code, reason = "tokio takes a descriptor of the system's in no other way")]
+    let registered = unsafe { AsyncFd::register_with_interest(descriptor, interest) };
+    Ok(registered?)
 }
 
 impl From<Pty> for OwnedFd {

@@ -51,6 +51,8 @@ struct Cursor {
     generation: u64,
     /// Whether something waits in the connection's buffer.
     buffered: bool,
+    /// Whether the viewer's own task waits that output becomes more.
+    gathering: bool,
 }
 
 #[derive(Debug)]
@@ -85,6 +87,8 @@ enum Step {
     SentMuch,
     /// Nothing can be sent now.
     Idle,
+    /// What can be sent may become more until then.
+    Gathering(Instant),
     /// The session has ended, and the device knows all of it.
     Over,
 }
@@ -104,7 +108,12 @@ impl Viewer {
             session,
             outbox,
             flow: Mutex::new(Flow::new()),
-            cursor: tokio::sync::Mutex::new(Cursor { phase, generation, buffered: false }),
+            cursor: tokio::sync::Mutex::new(Cursor {
+                phase,
+                generation,
+                buffered: false,
+                gathering: false,
+            }),
             wake: Notify::new(),
         }
     }
@@ -137,8 +146,9 @@ impl Viewer {
                 self.outbox.flush().await?;
             }
             let step = self.step(&mut cursor).await?;
+            cursor.gathering = matches!(step, Step::Gathering(_));
             drop(cursor);
-            match step {
+            let gathered = match step {
                 Step::Sent => continue,
                 Step::SentMuch => {
                     let rest = self.session.rest();
@@ -148,19 +158,23 @@ impl Viewer {
                     continue;
                 }
                 Step::Over => return self.say_end().await,
-                Step::Idle => {}
-            }
-            let unreported = self.unreported();
-            if unreported == 0 {
+                Step::Idle => None,
+                Step::Gathering(until) => Some(until),
+            };
+            if self.unreported() == 0 {
                 due = None;
-                self.wake.notified().await;
             } else {
-                let due_at = *due.get_or_insert_with(|| Instant::now() + REPORT_AFTER);
-                let woken = tokio::time::timeout_at(due_at, self.wake.notified()).await;
-                if woken.is_err() || self.unreported() >= REPORT_BYTES {
-                    due = None;
-                    self.report().await?;
-                }
+                due.get_or_insert_with(|| Instant::now() + REPORT_AFTER);
+            }
+            let Some(until) = due.into_iter().chain(gathered).min() else {
+                self.wake.notified().await;
+                continue;
+            };
+            let woken = tokio::time::timeout_at(until, self.wake.notified()).await;
+            let is_due = due.is_some_and(|due| woken.is_err() && due <= until);
+            if is_due || self.unreported() >= REPORT_BYTES {
+                due = None;
+                self.report().await?;
             }
         }
     }
@@ -173,11 +187,17 @@ impl Viewer {
         }
     }
 
-    /// Whether all of it has left.
+    /// Whether all of it has left, or will without a further word.
     fn send_at_once(&self, offset: u64, bytes: &[u8]) -> bool {
         let Ok(mut cursor) = self.cursor.try_lock() else { return false };
-        let caught_up = matches!(cursor.phase, Phase::Stream(at) if at == offset);
+        let Phase::Stream(at) = cursor.phase else { return false };
         let mut flow = self.flow();
+        let end = offset + bytes.len() as u64;
+        if cursor.gathering && end - at < MAX_CHUNK as u64 {
+            // The viewer's own task sends it in time.
+            return true;
+        }
+        let caught_up = at == offset;
         if !caught_up || cursor.generation != self.session.generation() || flow.room() < bytes.len()
         {
             return false;
@@ -185,7 +205,7 @@ impl Viewer {
         let output = FromDaemon::Output(Chunk { session: self.session.id(), offset, bytes });
         let sent = self.outbox.try_send(&output, || self.news());
         if sent != Sent::Nothing {
-            cursor.phase = Phase::Stream(offset + bytes.len() as u64);
+            cursor.phase = Phase::Stream(end);
             flow.sent(bytes.len(), Instant::now());
         }
         cursor.buffered |= sent == Sent::Buffered;
@@ -251,6 +271,9 @@ impl Viewer {
         };
         if bytes.is_empty() {
             return Ok(if self.session.is_over(offset) { Step::Over } else { Step::Idle });
+        }
+        if let Some(until) = self.flow().gather(bytes.len(), Instant::now()) {
+            return Ok(Step::Gathering(until));
         }
         let output =
             FromDaemon::Output(Chunk { session: self.session.id(), offset, bytes: &bytes });
