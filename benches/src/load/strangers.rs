@@ -10,7 +10,7 @@ use codeout_protocol::pairing::{self, DevicePairing};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use super::stage::Stage;
 use super::tally::Tally;
@@ -21,6 +21,8 @@ use crate::wire;
 const CROWD: usize = 10_000;
 /// How often an honest device connects meanwhile.
 const VISITS: usize = 20;
+/// Longer than the daemon keeps who says nothing.
+const LONGEST: Duration = Duration::from_secs(20);
 /// Before it tries again.
 const AGAIN: Duration = Duration::from_millis(100);
 /// The connections of each kind of endless handshake.
@@ -87,6 +89,7 @@ fn once(report: &mut Report, world: &World, what: &str, source: fn(usize) -> Ipv
         stage.runtime.block_on(crowd.join_next());
     }
     report.line(&format!("    until none is left: {}", tally.words()));
+    assert_eq!(tally.get("HELD FOR TOO LONG"), 0);
 }
 
 /// Connects, says nothing, and says how that ended.
@@ -94,9 +97,24 @@ async fn sit(port: u16, source: Ipv4Addr, tally: &Tally) -> &'static str {
     let Ok(mut stream) = wire::dial_tcp(port, source).await else { return "not even connected" };
     tally.count("came");
     let mut answer = [0; 64];
-    match stream.read(&mut answer).await {
-        Ok(count) if answer[..count].starts_with(b"HTTP/1.1 503") => "got 503",
-        _ => "cut",
+    match timeout(LONGEST, stream.read(&mut answer)).await {
+        Ok(Ok(count)) if answer[..count].starts_with(b"HTTP/1.1 503") => "got 503",
+        Ok(_) => "cut",
+        Err(_) => ask_whether_held(&mut stream).await,
+    }
+}
+
+/// The system answers more newcomers than its queue has places for, and keeps nothing of some of
+/// them but a cookie that they do not know of: they believe that they are connected, and the daemon
+/// hears of them when they speak.
+async fn ask_whether_held(stream: &mut TcpStream) -> &'static str {
+    let asked = async {
+        stream.write_all(b"x").await?;
+        stream.read(&mut [0; 64]).await
+    };
+    match timeout(LONGEST, asked).await {
+        Ok(_) => "not told to the daemon until it spoke",
+        Err(_) => "HELD FOR TOO LONG",
     }
 }
 

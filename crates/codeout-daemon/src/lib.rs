@@ -26,6 +26,7 @@
 
 pub mod address;
 mod admission;
+mod allowance;
 mod app;
 mod clock;
 mod config;
@@ -68,6 +69,7 @@ mod settings;
 mod shared_stream;
 mod state;
 pub mod stopped;
+mod strangers;
 mod tls;
 pub mod trail;
 
@@ -112,6 +114,7 @@ use identity::{Identity, IdentityError};
 use lock::{Lock, LockError};
 use sessions::Sessions;
 use state::Shared;
+use strangers::Strangers;
 use tls::Tls;
 use trail::{Happening, Who};
 
@@ -131,6 +134,8 @@ pub struct Daemon {
     fingerprint: OwnFingerprint,
     stop: watch::Sender<bool>,
     tasks: JoinSet<()>,
+    /// Kept until the daemon goes.
+    _strangers: Strangers,
     socket: PathBuf,
     /// For the process after this one.
     doors: Doors,
@@ -203,6 +208,9 @@ pub enum OpenError {
     /// Sessions cannot be kept.
     #[error("cannot keep sessions: {0}")]
     Sessions(#[source] io::Error),
+    /// There can be no thread for strangers.
+    #[error("cannot serve strangers: {0}")]
+    Strangers(#[source] io::Error),
     /// The control socket cannot be made.
     #[error("cannot make the control socket {}: {reason}", .path.display())]
     Control {
@@ -236,13 +244,17 @@ impl Daemon {
         }
         let store = Store::open(&paths)?;
         let tls = config.tls.clone().map(Tls::open).transpose()?;
-        let listener = listen(&config)?;
+        let strangers = Strangers::start().map_err(OpenError::Strangers)?;
+        let listener = {
+            let _there = strangers.enter();
+            listen(&config)?
+        };
         let socket = paths.socket();
         let control = control::bind(&socket)
             .map_err(|reason| OpenError::Control { path: socket.clone(), reason })?;
         let sessions = Sessions::new(&config, paths.sessions()).map_err(OpenError::Sessions)?;
         sessions.find_lost();
-        let start = Start { lock, store, tls, listener, control, sessions, restarts: 0 };
+        let start = Start { lock, store, tls, strangers, listener, control, sessions, restarts: 0 };
         Self::start(config, start)
     }
 
@@ -255,9 +267,12 @@ impl Daemon {
         let Inherited { lock, listener, control, sessions: saved, restarts } = inherited;
         let paths = Paths::new(&config.home);
         let store = Store::open(&paths)?;
-        let listener = std::net::TcpListener::from(listener);
-        let listener = tokio::net::TcpListener::from_std(listener)
-            .map_err(|error| listen_error(&config, error))?;
+        let strangers = Strangers::start().map_err(OpenError::Strangers)?;
+        let listener = {
+            let _there = strangers.enter();
+            tokio::net::TcpListener::from_std(std::net::TcpListener::from(listener))
+                .map_err(|error| listen_error(&config, error))?
+        };
         let control = std::os::unix::net::UnixListener::from(control);
         let control = tokio::net::UnixListener::from_std(control)
             .map_err(|reason| OpenError::Control { path: paths.socket(), reason })?;
@@ -266,12 +281,12 @@ impl Daemon {
         let lock = Lock::held(lock);
         // Sessions run: they are not to end because of a certificate.
         let tls = config.tls.clone().map(Tls::open_anyway);
-        let start = Start { lock, store, tls, listener, control, sessions, restarts };
+        let start = Start { lock, store, tls, strangers, listener, control, sessions, restarts };
         Self::start(config, start)
     }
 
     fn start(config: Config, start: Start) -> Result<Daemon, OpenError> {
-        let Start { lock, store, tls, listener, control, sessions, restarts } = start;
+        let Start { lock, store, tls, strangers, listener, control, sessions, restarts } = start;
         let tls = tls.map(Arc::new);
         let port = listener.local_addr().map_err(|error| listen_error(&config, error))?.port();
         let socket = Paths::new(&config.home).socket();
@@ -287,14 +302,25 @@ impl Daemon {
         });
         let (stop, stopped) = watch::channel(false);
         let mut tasks = JoinSet::new();
-        tasks.spawn(server::serve(listener, Arc::clone(&shared), stopped.clone()));
+        let serving = server::serve(listener, Arc::clone(&shared), stopped.clone());
+        tasks.spawn_on(serving, strangers.handle());
         let for_control = fingerprint.clone();
         tasks.spawn(control::serve(control, Arc::clone(&shared), for_control, stopped.clone()));
         tasks.spawn(crier::serve(Arc::clone(&shared), stopped.clone()));
         tasks.spawn(trail::serve(Arc::clone(&shared), stopped.clone()));
         tasks.spawn(keep_house(Arc::clone(&shared), stopped));
         let abandoned = Abandoned { shared: Arc::clone(&shared), for_nothing: true };
-        Ok(Daemon { shared, fingerprint, stop, tasks, socket, doors, abandoned, lock })
+        Ok(Daemon {
+            shared,
+            fingerprint,
+            stop,
+            tasks,
+            _strangers: strangers,
+            socket,
+            doors,
+            abandoned,
+            lock,
+        })
     }
 
     /// The port that it listens on.
@@ -436,6 +462,7 @@ struct Start {
     lock: Lock,
     store: Store,
     tls: Option<Tls>,
+    strangers: Strangers,
     listener: tokio::net::TcpListener,
     control: tokio::net::UnixListener,
     sessions: Sessions,

@@ -12,9 +12,11 @@ use codeout_protocol::link::Link;
 use codeout_protocol::message::{ClosingReason, DeviceEntry, Limits};
 use codeout_protocol::name::Name;
 use codeout_protocol::sodium::KeyPair;
+use tokio::runtime::Handle;
 use tokio::sync::{broadcast, oneshot, watch};
 
 use crate::address::{self, Candidate, Kind};
+use crate::allowance::Allowances;
 use crate::config::Config;
 use crate::devices::{Device, DeviceId, Devices, DevicesError, THIS_COMPUTER};
 use crate::event::Event;
@@ -37,7 +39,10 @@ pub(crate) struct Shared {
     pub(crate) identity: KeyPair,
     /// The certificate, when it serves HTTPS.
     pub(crate) tls: Option<Arc<Tls>>,
+    /// Where devices are served.
+    pub(crate) serving: Handle,
     pub(crate) registry: Arc<Registry>,
+    pub(crate) allowances: Allowances,
     devices: Devices,
     offers: Mutex<Offers>,
     events: broadcast::Sender<Event>,
@@ -135,6 +140,7 @@ impl Device {
 }
 
 impl Shared {
+    /// To be called where devices are to be served.
     pub(crate) fn new(
         config: Config,
         port: u16,
@@ -150,7 +156,9 @@ impl Shared {
             port,
             identity,
             tls,
+            serving: Handle::current(),
             registry: Arc::default(),
+            allowances: Allowances::default(),
             devices,
             offers: Mutex::new(Offers::new(now)),
             events: broadcast::Sender::new(EVENT_BACKLOG),

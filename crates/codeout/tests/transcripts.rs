@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -418,6 +418,61 @@ fn a_link_can_be_read_from_standard_input() {
     pair.wait().unwrap();
 }
 
+/// Every file below a directory that can be read.
+fn files_below(directory: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let entries = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    entries
+        .flat_map(|path| match path.is_dir() {
+            true => files_below(&path),
+            false => std::fs::read(&path).map(|bytes| (path, bytes)).into_iter().collect(),
+        })
+        .collect()
+}
+
+#[test]
+fn a_detached_daemon_opens_no_code_and_one_that_is_asked_for_is_in_no_file() {
+    let desk = Machine::new();
+    desk.run(&["start", "--port", "0", "--bind", "127.0.0.1"]).succeeds();
+    let is_open = || desk.run(&["status", "--json"]).json()["offer_expires_in"].is_u64();
+    assert!(!is_open());
+    let mut pair = desk.command(&["pair", "--json"]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(pair.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let offer: serde_json::Value = serde_json::from_str(&line).unwrap();
+    let (code, link) = (offer["code"].as_str().unwrap(), offer["links"][0].as_str().unwrap());
+    assert!(is_open());
+    let plain = code.replace('-', "");
+    let secret = link.split_once('#').unwrap().1;
+    let laptop = Machine::new();
+    laptop.run_with(&["join", "-"], link).succeeds();
+    pair.wait().unwrap();
+    desk.run(&["stop", "--force"]).succeeds();
+    for machine in [&desk, &laptop] {
+        let files = files_below(machine.home.path());
+        assert!(!files.is_empty());
+        for (path, bytes) in files {
+            for what in [code, &plain, secret] {
+                let held = bytes.windows(what.len()).any(|part| part == what.as_bytes());
+                assert!(!held, "{} holds the code", path.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn a_daemon_listens_where_it_is_told_to_and_nowhere_else() {
+    let reached = |port: u16| {
+        ["127.0.0.1", "127.0.0.2"].map(|address| TcpStream::connect((address, port)).is_ok())
+    };
+    for (bind, wanted) in [(&["--bind", "127.0.0.2"][..], [false, true]), (&[], [true, true])] {
+        let desk = Machine::new();
+        desk.run(&[&["start", "--port", "0"], bind].concat()).succeeds();
+        let port = desk.run(&["status", "--json"]).json()["port"].as_u64().unwrap();
+        assert_eq!(reached(port as u16), wanted, "{bind:?}");
+        desk.run(&["stop"]).succeeds();
+    }
+}
+
 #[test]
 fn devices_are_managed_while_the_daemon_rests() {
     let (desk, daemon, _laptop) = joined();
@@ -449,6 +504,7 @@ fn a_device_manages_devices_on_its_daemon() {
 fn secret_files_are_their_owners_alone() {
     use std::os::unix::fs::PermissionsExt;
     let (desk, _daemon, laptop) = joined();
+    desk.run(&["open", "-d", "--", "/bin/cat"]).succeeds();
     let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
     for (machine, file, wanted) in [
         (&desk, "daemon", 0o700),
@@ -456,6 +512,8 @@ fn secret_files_are_their_owners_alone() {
         (&desk, "daemon/devices.db", 0o600),
         (&desk, "daemon/devices.db-wal", 0o600),
         (&desk, "daemon/control.sock", 0o600),
+        (&desk, "daemon/lock", 0o600),
+        (&desk, "daemon/sessions.json", 0o600),
         (&laptop, "device", 0o700),
         (&laptop, "device/daemons.json", 0o600),
     ] {

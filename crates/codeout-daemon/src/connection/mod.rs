@@ -12,7 +12,8 @@ use axum::extract::ws::{Message, WebSocket};
 use bytes::Bytes;
 use codeout_protocol::channel::{Opened, Opener};
 use codeout_protocol::message::{
-    self, Answer, ClosingReason, FromDaemon, FromDevice, Outcome, Reply, Request, RequestError,
+    self, Answer, ClosingReason, FromDaemon, FromDevice, NumberedRequest, Outcome, Reply, Request,
+    RequestError,
 };
 use futures_util::StreamExt;
 use futures_util::stream::SplitStream;
@@ -25,6 +26,7 @@ use zeroize::Zeroizing;
 use self::silence::{Called, Silence};
 use self::windows::Windows;
 use crate::admission::{self, Admitted};
+use crate::allowance::{Allowance, Asked};
 use crate::devices::Device;
 use crate::doorway::Unproven;
 use crate::event::Event;
@@ -43,10 +45,11 @@ use crate::trail::Happening;
 /// device is to be out within 100 ms.
 const LAST_WORD: Duration = Duration::from_millis(40);
 
-/// Serves one WebSocket from its first byte to its last. `stream_below` is what it runs over, to be cut
-/// when the device does not take the last word, and to be written to past the WebSocket's library
-/// where `is_plain` says that nothing is in between; `unproven` counts it among the connections that
-/// have proved nothing yet, and is dropped when it has.
+/// Serves one WebSocket from its first byte on, as a stranger, until it is a device's, which is
+/// served elsewhere. `stream_below` is what it runs over, to be cut when the device does not take the
+/// last word, and to be written to past the WebSocket's library where `is_plain` says that nothing is
+/// in between; `unproven` counts it among the connections that have proved nothing yet, and is dropped
+/// when it has.
 pub(crate) async fn serve(
     mut socket: WebSocket,
     shared: Arc<Shared>,
@@ -61,6 +64,25 @@ pub(crate) async fn serve(
         return stream_below.let_go(&mut socket).await;
     };
     drop(unproven);
+    let serving = shared.serving.clone();
+    {
+        let _there = serving.enter();
+        if let Err(error) = stream_below.move_here() {
+            tracing::warn!(%error, "a device is served where strangers are");
+        }
+    }
+    serving.spawn(serve_device(socket, shared, source, stream_below, is_plain, admitted));
+}
+
+/// Serves a device to its last byte.
+async fn serve_device(
+    socket: WebSocket,
+    shared: Arc<Shared>,
+    source: IpAddr,
+    stream_below: SharedStream,
+    is_plain: bool,
+    admitted: Admitted,
+) {
     let Admitted { device, channel, presence } = admitted;
     shared.note_seen(device.id);
     shared.note(Happening::Connected { device: (&device).into(), source });
@@ -147,6 +169,14 @@ impl Inlet {
     }
 }
 
+/// Without a time, never.
+async fn sleep_until(time: Option<Instant>) {
+    match time {
+        Some(time) => tokio::time::sleep_until(time).await,
+        None => std::future::pending().await,
+    }
+}
+
 struct Connection {
     shared: Arc<Shared>,
     device: Device,
@@ -158,6 +188,10 @@ struct Connection {
     news: broadcast::Receiver<Arc<message::Event>>,
     windows: Windows,
     silence: Silence,
+    /// What the device may take; its own user's programs on this computer may take all.
+    allowance: Option<Arc<Allowance>>,
+    /// Until when nothing that comes is read.
+    rest: Option<Instant>,
 }
 
 /// What is left of a connection.
@@ -192,6 +226,9 @@ impl Connection {
             shared: Arc::clone(shared),
             unfinished: device.unfinished,
             windows: Windows::new(outbox.clone(), &device),
+            allowance: matches!(inlet, Inlet::Remote { .. })
+                .then(|| shared.allowances.of(device.id, Instant::now())),
+            rest: None,
             device,
             outbox,
             inlet,
@@ -225,10 +262,14 @@ impl Connection {
         let may_fall_silent = !matches!(self.inlet, Inlet::Local(_));
         loop {
             let step = tokio::select! {
-                came = self.inlet.next() => match came {
+                came = self.inlet.next(), if self.rest.is_none() => match came {
                     Ok(came) => self.receive_and_rest(came).await,
                     Err(over) => Err(over),
                 },
+                () = sleep_until(self.rest), if self.rest.is_some() => {
+                    self.rest = None;
+                    Ok(())
+                }
                 due = self.windows.next() => self.windows.act(due).await.map_err(Over::from),
                 event = self.events.recv() => self.tell(event).await,
                 news = self.news.recv() => self.tell_news(news).await,
@@ -289,20 +330,44 @@ impl Connection {
         match FromDevice::read(plaintext).map_err(violation)? {
             FromDevice::Input(chunk) => Ok(self.windows.take_input(chunk)?),
             FromDevice::OutputRead(progress) => Ok(self.windows.acknowledge(progress)?),
-            FromDevice::Unreadable { id, error } => self.reply(id, Err(error)).await,
-            FromDevice::Request(numbered) => match numbered.request {
-                Request::Attach(attach) => self.attach(numbered.id, attach).await,
-                Request::Detach { session } => {
-                    let detached = self.windows.close(session).await;
-                    self.reply(numbered.id, detached.map(|()| Answer::Done {})).await?;
-                    self.say_what_is_unsaid(session).await
-                }
-                other => {
-                    let answered = requests::answer(&self.shared, &self.device, other).await;
-                    self.reply(numbered.id, answered).await
-                }
-            },
+            FromDevice::Unreadable { id, error } => {
+                self.charge(Asked::Other, Instant::now());
+                self.reply(id, Err(error)).await
+            }
+            FromDevice::Request(NumberedRequest { id, request }) => {
+                let begun = Instant::now();
+                let asked = match request {
+                    Request::Attach(_) => Asked::Attachment,
+                    _ => Asked::Other,
+                };
+                let answered = self.answer_request(id, request).await;
+                self.charge(asked, begun);
+                answered
+            }
         }
+    }
+
+    async fn answer_request(&mut self, id: u32, request: Request) -> Result<(), Over> {
+        match request {
+            Request::Attach(attach) => self.attach(id, attach).await,
+            Request::Detach { session } => {
+                let detached = self.windows.close(session).await;
+                self.reply(id, detached.map(|()| Answer::Done {})).await?;
+                self.say_what_is_unsaid(session).await
+            }
+            other => {
+                let answered = requests::answer(&self.shared, &self.device, other).await;
+                self.reply(id, answered).await
+            }
+        }
+    }
+
+    /// Counts what a request took since it was begun; one who asks too much is not listened to
+    /// for a while.
+    fn charge(&mut self, asked: Asked, begun: Instant) {
+        let Some(allowance) = &self.allowance else { return };
+        let now = Instant::now();
+        self.rest = allowance.charge(asked, now.saturating_duration_since(begun), now);
     }
 
     async fn attach(&mut self, id: u32, attach: message::Attach) -> Result<(), Over> {

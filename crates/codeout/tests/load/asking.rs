@@ -15,7 +15,7 @@ use super::support::device::{Device, shell, watching};
 use super::{Stage, until};
 
 /// The requests of one flood.
-const MANY: usize = 2_000;
+const MANY: usize = 500;
 /// Those that are on their way at once.
 const PIPELINE: usize = 50;
 /// As long a name as fits into a record.
@@ -90,7 +90,7 @@ async fn floods_of_requests_are_answered_one_by_one_and_change_nothing() {
         true => Counts { done: 0, refused: MANY },
         false => Counts { done: MANY, refused: 0 },
     };
-    let counts = flood(&mut flooding, MANY, ErrorCode::NotFound, |_| Request::Ping).await;
+    let counts = flood_of_pings(&mut flooding, MANY).await;
     assert_eq!(counts, all(false));
     let counts = flood(&mut flooding, MANY, ErrorCode::NotFound, wrong).await;
     assert_eq!(counts, all(true));
@@ -107,6 +107,46 @@ async fn floods_of_requests_are_answered_one_by_one_and_change_nothing() {
     let after = stage.honest.listed(session).await.unwrap();
     assert_eq!((after.columns, after.rows), (entry.columns, entry.rows));
     assert_eq!((&after.name, after.watching), (&entry.name, 1));
+}
+
+/// A device has a share of the daemon's time, for all its connections together. It is made to wait
+/// when that is used up, and nobody else is.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_asks_for_much_waits_and_the_others_do_not() {
+    const CONNECTIONS: usize = 4;
+    let mut stage = Stage::set().await;
+    let flooding = stage.pair("flooding", OfferLimits::default()).await;
+    let session = stage.session;
+    let answered = Arc::new(AtomicUsize::new(0));
+    let mut flood = JoinSet::new();
+    for _ in 0..CONNECTIONS {
+        let mut device = Device::connect(stage.daemon.port, &flooding.credentials).await.unwrap();
+        let answered = Arc::clone(&answered);
+        flood.spawn(async move {
+            let mut due = Vec::new();
+            for _ in 0..PIPELINE {
+                due.push(device.request(Request::Attach(watching(session))).await.unwrap());
+            }
+            for id in due {
+                assert!(matches!(device.reply(id).await.unwrap(), Outcome::Ok(_)));
+                answered.fetch_add(1, Ordering::SeqCst);
+            }
+        });
+    }
+    until("nothing is answered", || answered.load(Ordering::SeqCst) > 0).await;
+    // As many as the other's, and none of them has to wait.
+    let pings = CONNECTIONS * PIPELINE;
+    let counts = flood_of_pings(&mut stage.honest, pings).await;
+    let before = answered.load(Ordering::SeqCst);
+    assert_eq!(counts, Counts { done: pings, refused: 0 });
+    assert!(before < pings, "all {before} were answered meanwhile");
+    // The other gets its answers all the same.
+    flood.join_all().await;
+    assert_eq!(answered.load(Ordering::SeqCst), pings);
+}
+
+async fn flood_of_pings(device: &mut Device, times: usize) -> Counts {
+    flood(device, times, ErrorCode::NotFound, |_| Request::Ping).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -155,7 +195,7 @@ async fn a_limited_device_that_insists_changes_no_device() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_flood_of_sizes_holds_up_no_other_session() {
     const CONNECTIONS: usize = 15;
-    const EACH: usize = 32;
+    const EACH: usize = 8;
     let mut stage = Stage::set().await;
     let mut flooding = stage.pair("flooding", OfferLimits::default()).await;
     let script = "seq 100000 111000; echo do''ne; exec cat".to_owned();

@@ -1,0 +1,172 @@
+//! How much of the daemon's time each device may take with what it asks.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::devices::DeviceId;
+
+/// The part of one processor's time that a device may take for long: a fifth…
+const SHARE: u32 = 5;
+/// …and what it may take at once.
+const BURST: Duration = Duration::from_millis(200);
+/// What counts for a request at least: passing on its news, and answering it, take time too…
+const LEAST: Duration = Duration::from_micros(500);
+/// …and at most: a disk that hangs is not the device's fault.
+const MOST: Duration = Duration::from_millis(20);
+/// What counts for an attachment: the snapshot is made behind the answer.
+const ATTACHMENT: Duration = Duration::from_millis(5);
+
+/// What a device asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Asked {
+    /// An attachment to a session.
+    Attachment,
+    /// Anything else.
+    Other,
+}
+
+/// The allowances of all devices that have asked lately.
+#[derive(Debug, Default)]
+pub(crate) struct Allowances(Mutex<HashMap<DeviceId, Arc<Allowance>>>);
+
+impl Allowances {
+    /// The allowance of a device, for all of its connections.
+    pub(crate) fn of(&self, device: DeviceId, now: Instant) -> Arc<Allowance> {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // One that nobody uses, and that owes nothing, is as good as a new one.
+        all.retain(|_, allowance| Arc::strong_count(allowance) > 1 || !allowance.is_full(now));
+        Arc::clone(all.entry(device).or_insert_with(|| Arc::new(Allowance::new(now))))
+    }
+}
+
+/// What one device may still take.
+#[derive(Debug)]
+pub(crate) struct Allowance(Mutex<Taken>);
+
+#[derive(Debug)]
+struct Taken {
+    /// What was taken, less what has come back since.
+    owed: Duration,
+    at: Instant,
+}
+
+impl Allowance {
+    fn new(now: Instant) -> Self {
+        Allowance(Mutex::new(Taken { owed: Duration::ZERO, at: now }))
+    }
+
+    /// Counts a request that took `time`. Until when the device is to wait with the next one, if
+    /// it is.
+    pub(crate) fn charge(&self, asked: Asked, time: Duration, now: Instant) -> Option<Instant> {
+        let least = match asked {
+            Asked::Attachment => ATTACHMENT,
+            Asked::Other => LEAST,
+        };
+        let mut taken = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        taken.settle(now);
+        taken.owed += time.clamp(least, MOST);
+        let over = taken.owed.saturating_sub(BURST);
+        (!over.is_zero()).then(|| now + over * SHARE)
+    }
+
+    fn is_full(&self, now: Instant) -> bool {
+        let mut taken = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        taken.settle(now);
+        taken.owed.is_zero()
+    }
+}
+
+impl Taken {
+    /// Gives back what has come back.
+    fn settle(&mut self, now: Instant) {
+        let back = now.saturating_duration_since(self.at) / SHARE;
+        self.owed = self.owed.saturating_sub(back);
+        self.at = now;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn device(number: u32) -> DeviceId {
+        format!("{number:08}").parse().unwrap()
+    }
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    /// How many requests that take `time` each a device gets answered in a minute, in one line.
+    fn in_a_minute(allowance: &Allowance, asked: Asked, time: Duration, mut now: Instant) -> u32 {
+        let end = now + MINUTE;
+        let mut answered = 0;
+        while now < end {
+            answered += 1;
+            now = allowance.charge(asked, time, now).unwrap_or(now) + time;
+        }
+        answered
+    }
+
+    #[test]
+    fn a_device_that_asks_without_end_gets_a_fifth_of_a_processor() {
+        let now = Instant::now();
+        let time = Duration::from_millis(10);
+        let answered = in_a_minute(&Allowance::new(now), Asked::Other, time, now);
+        let fair = MINUTE / SHARE;
+        assert!((fair..=fair + 2 * BURST).contains(&(time * answered)), "{answered}");
+    }
+
+    #[test]
+    fn what_costs_nothing_counts_all_the_same() {
+        let now = Instant::now();
+        for (asked, least) in [(Asked::Other, LEAST), (Asked::Attachment, ATTACHMENT)] {
+            let allowance = Allowance::new(now);
+            let answered = in_a_minute(&allowance, asked, Duration::from_nanos(1), now);
+            assert!(least * answered <= MINUTE / SHARE + 2 * BURST, "{answered}");
+        }
+    }
+
+    #[test]
+    fn who_asks_now_and_then_never_waits() {
+        let mut now = Instant::now();
+        let allowance = Allowance::new(now);
+        for _ in 0..100 {
+            // As an app does that was just opened.
+            for _ in 0..8 {
+                assert_eq!(allowance.charge(Asked::Other, LEAST, now), None);
+                assert_eq!(allowance.charge(Asked::Attachment, LEAST, now), None);
+            }
+            now += Duration::from_secs(1);
+        }
+    }
+
+    #[test]
+    fn a_disk_that_hangs_is_not_the_devices_fault() {
+        let now = Instant::now();
+        assert_eq!(Allowance::new(now).charge(Asked::Other, MINUTE, now), None);
+    }
+
+    #[test]
+    fn all_connections_of_a_device_share_one_also_those_to_come() {
+        let (all, now) = (Allowances::default(), Instant::now());
+        let (device, other) = (device(1), device(2));
+        let first = all.of(device, now);
+        while first.charge(Asked::Other, MOST, now).is_none() {}
+        drop(first);
+        let _other = all.of(other, now);
+        assert!(all.of(device, now).charge(Asked::Other, MOST, now).is_some());
+        assert_eq!(all.of(other, now).charge(Asked::Other, MOST, now), None);
+    }
+
+    #[test]
+    fn those_that_owe_nothing_are_forgotten() {
+        let (all, now) = (Allowances::default(), Instant::now());
+        for number in 0..10 {
+            all.of(device(number), now).charge(Asked::Other, MOST, now);
+        }
+        let _one = all.of(device(10), now + MINUTE);
+        assert_eq!(all.0.lock().unwrap().len(), 1);
+    }
+}

@@ -1,0 +1,77 @@
+//! The thread that serves those who have proved nothing: apart from those that serve devices, and
+//! behind them, so that no number of strangers and no handshake delays a device that is in.
+
+use std::io;
+
+use rustix::process::nice;
+use tokio::runtime::{Builder, EnterGuard, Handle, Runtime};
+
+/// How much this thread steps back, in steps of `nice(1)`: with the processors busy it has a third
+/// of the time of one that does not.
+const BEHIND: i32 = 5;
+
+#[derive(Debug)]
+pub(crate) struct Strangers {
+    /// `None` only while it is dropped.
+    runtime: Option<Runtime>,
+}
+
+impl Strangers {
+    /// Starts the thread.
+    pub(crate) fn start() -> io::Result<Self> {
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(1)
+            .thread_name("strangers")
+            .on_thread_start(step_back)
+            .enable_all()
+            .build()?;
+        Ok(Strangers { runtime: Some(runtime) })
+    }
+
+    pub(crate) fn handle(&self) -> &Handle {
+        self.runtime.as_ref().expect("there until it is dropped").handle()
+    }
+
+    /// Sockets that are made until this is dropped are watched by that thread.
+    pub(crate) fn enter(&self) -> EnterGuard<'_> {
+        self.handle().enter()
+    }
+}
+
+impl Drop for Strangers {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            // It may be dropped where nobody may block.
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// Linux has it for each thread; elsewhere it would be the whole process.
+fn step_back() {
+    if cfg!(target_os = "linux")
+        && let Err(error) = nice(BEHIND)
+    {
+        tracing::debug!(%error, "strangers are served as devices are");
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    /// How far the calling thread stands back.
+    fn behind() -> i32 {
+        nice(0).unwrap()
+    }
+
+    #[test]
+    fn it_steps_back_and_the_others_do_not() {
+        let before = behind();
+        let strangers = Strangers::start().unwrap();
+        let there = strangers.handle().spawn(async { behind() });
+        let waiting = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        assert_eq!(waiting.block_on(there).unwrap(), (before + BEHIND).min(19));
+        assert_eq!(behind(), before);
+    }
+}
