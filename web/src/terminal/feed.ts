@@ -6,6 +6,9 @@
 /** Bytes that the terminal may hold unparsed. More only delays a snapshot. */
 export const HIGH_WATER = 131_072;
 
+/** With so many, what is parsed now is gone from the screen before it can be read. */
+const RUSHING = HIGH_WATER / 2;
+
 /** What the feed drives: xterm.js, as far as it needs it. */
 export interface Parser {
   /** Takes bytes and calls back when they are parsed. */
@@ -26,6 +29,11 @@ export class Feed {
 
   constructor(parser: Parser) {
     this.#parser = parser;
+  }
+
+  /** Whether output comes faster than it can be shown. */
+  get isRushing(): boolean {
+    return this.#held >= RUSHING;
   }
 
   /** Adds bytes. `shown` is called once: when they are parsed, or dropped. */

@@ -10,6 +10,7 @@ import { correct, correctDrawing } from './corrections';
 import { Feed } from './feed';
 import type { Cell } from './fitting';
 import { findLinks, type LinkTarget, linkHandler } from './links';
+import { paceDrawing } from './pacing';
 import { guardQueries, isFocusReport } from './queries';
 import { drawWithWebgl } from './renderer';
 import { FONTS, SCROLLBACK } from './settings';
@@ -80,6 +81,7 @@ export class SessionTerminal implements TerminalSink {
     const { xterm } = this;
     xterm.open(host);
     correctDrawing(xterm);
+    paceDrawing(xterm, () => this.#feed.isRushing);
     const field = xterm.textarea;
     if (!field) return;
     field.setAttribute('autocomplete', 'off');

@@ -1,0 +1,105 @@
+import type { Terminal } from '@xterm/xterm';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { Feed, HIGH_WATER } from '../../src/terminal/feed';
+import { paceDrawing, RUSHING_FRAME } from '../../src/terminal/pacing';
+
+/** Milliseconds between two frames of the screen. */
+const FRAME = 16;
+
+/** What is reached into, as xterm.js has it: a frame that is asked for refreshes once. */
+class Parts {
+  drawn = 0;
+  synced: (number | undefined)[] = [];
+  readonly callbacks: (() => void)[] = [];
+  readonly _renderService = {
+    _renderDebouncer: {
+      _animationFrame: undefined as unknown,
+      _innerRefresh: () => {
+        this.drawn += 1;
+        this._renderService._renderDebouncer._animationFrame = undefined;
+        for (const callback of this.callbacks.splice(0)) callback();
+      },
+    },
+    addRefreshCallback: (callback: () => void) => this.callbacks.push(callback),
+  };
+  readonly _viewport = {
+    _sync: (line?: number) => {
+      this.synced.push(line);
+    },
+  };
+
+  /** Something has changed on the screen. */
+  refresh(): void {
+    const debouncer = this._renderService._renderDebouncer;
+    debouncer._animationFrame ??= requestAnimationFrame(() => debouncer._innerRefresh());
+  }
+}
+
+let parts: Parts;
+let rushing: boolean;
+
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ['performance', 'setTimeout'] });
+  vi.stubGlobal('requestAnimationFrame', (draw: () => void) => setTimeout(draw, FRAME));
+  parts = new Parts();
+  rushing = false;
+  paceDrawing({ _core: parts } as unknown as Terminal, () => rushing);
+});
+
+afterEach(() => {
+  vi.useRealTimers();
+  vi.unstubAllGlobals();
+});
+
+test('what does not rush is drawn with every frame', () => {
+  for (let frame = 0; frame < 10; frame += 1) {
+    parts.refresh();
+    vi.advanceTimersByTime(FRAME);
+  }
+  expect(parts.drawn).toBe(10);
+});
+
+test('what rushes by is drawn now and then, and its end always', () => {
+  rushing = true;
+  const begun = performance.now();
+  for (let frame = 0; frame < 60; frame += 1) {
+    parts.refresh();
+    vi.advanceTimersByTime(FRAME);
+  }
+  const fair = (performance.now() - begun) / RUSHING_FRAME;
+  expect(parts.drawn).toBeGreaterThan(fair / 2);
+  expect(parts.drawn).toBeLessThanOrEqual(fair + 1);
+  const before = parts.drawn;
+  parts.refresh();
+  rushing = false;
+  vi.advanceTimersByTime(FRAME);
+  expect(parts.drawn).toBe(before + 1);
+  // Without another word, what was put off while it rushed comes as well.
+  rushing = true;
+  parts.refresh();
+  vi.advanceTimersByTime(2 * RUSHING_FRAME);
+  expect(parts.drawn).toBe(before + 2);
+});
+
+test('the scrollbar follows each line, or the frames of what rushes by', () => {
+  parts._viewport._sync();
+  parts._viewport._sync(7);
+  expect(parts.synced).toEqual([undefined, 7]);
+  rushing = true;
+  for (let line = 0; line < 100; line += 1) parts._viewport._sync(line);
+  expect(parts.synced).toHaveLength(2);
+  parts.refresh();
+  vi.advanceTimersByTime(FRAME);
+  expect(parts.synced).toEqual([undefined, 7, undefined]);
+});
+
+test('output rushes while more waits than the terminal parses in a frame', () => {
+  const parsed: (() => void)[] = [];
+  const feed = new Feed({ write: (_, done) => parsed.push(done) });
+  feed.write(new Uint8Array(HIGH_WATER / 4), () => {});
+  expect(feed.isRushing).toBe(false);
+  feed.write(new Uint8Array(HIGH_WATER / 4), () => {});
+  expect(feed.isRushing).toBe(true);
+  parsed.shift()?.();
+  expect(feed.isRushing).toBe(false);
+});
