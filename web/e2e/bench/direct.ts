@@ -1,8 +1,9 @@
 /** xterm.js alone, fed from memory in the same browser: what the page's terminal is measured by. */
 
+import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import type { Page } from '@playwright/test';
 import type { ITerminalOptions } from '@xterm/xterm';
+import type { BarePage } from './bare';
 
 const require = createRequire(import.meta.url);
 
@@ -11,28 +12,28 @@ const CHUNK = 32_768;
 const HELD = 131_072;
 
 /**
- * Feeds `megabytes` MiB of text to xterm.js.
+ * Feeds a text to xterm.js.
  * @param text repeated until there is enough.
+ * @param total bytes in all
  * @param options those of the page's terminal, for what has been measured there to be like for like
- * @returns MiB/s, from the first byte to the last one parsed
+ * @returns seconds, from the first byte to the last one parsed
  */
 export async function feedDirectly(
-  page: Page,
+  page: BarePage,
   text: string,
-  megabytes: number,
+  total: number,
   options: ITerminalOptions,
 ): Promise<number> {
+  const [styles, script] = ['@xterm/xterm/css/xterm.css', '@xterm/xterm'].map((name) =>
+    readFileSync(require.resolve(name), 'utf8'),
+  );
   await page.goto('about:blank');
-  await page.addStyleTag({ path: require.resolve('@xterm/xterm/css/xterm.css') });
-  await page.addScriptTag({ path: require.resolve('@xterm/xterm') });
-  const seconds = await page.evaluate(feed, {
-    text,
-    total: megabytes << 20,
-    options,
-    CHUNK,
-    HELD,
-  });
-  return megabytes / seconds;
+  await page.run(
+    `document.head.appendChild(document.createElement('style')).textContent = ${JSON.stringify(styles)}; 0`,
+  );
+  await page.run(`${script}; 0`);
+  const meal: Meal = { text, total, options, CHUNK, HELD };
+  return page.run(`(${feed})(${JSON.stringify(meal)})`);
 }
 
 interface Meal {

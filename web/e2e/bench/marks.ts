@@ -8,22 +8,34 @@ export interface Marks {
   readonly echoes: number[];
   /** For each key, from its event to the next message of the daemon. */
   readonly answers: number[];
-  /** Bytes that came through WebSockets. */
+  /** Bytes that came through WebSockets, and in how many messages. */
   received: number;
+  messages: number;
   /** How long workers ran until their first answer: the fingerprint. */
   readonly workers: number[];
 }
 
 /** Runs in the page before anything of it. */
 export function watchMarks(): void {
-  const marks: Marks = { painted: {}, echoes: [], answers: [], received: 0, workers: [] };
+  const marks: Marks = {
+    painted: {},
+    echoes: [],
+    answers: [],
+    received: 0,
+    messages: 0,
+    workers: [],
+  };
   Object.assign(window, { marks });
   const text = (selector: string): string => document.querySelector(selector)?.textContent ?? '';
   const shown: Record<keyof Marks['painted'], () => boolean> = {
     form: () => document.querySelector('form input') !== null,
     paired: () => text('h1').startsWith('Paired with'),
     terminal: () => text('.xterm-rows').includes('$'),
-    done: () => text('.xterm-rows').includes('ALL-SHOWN'),
+    // It is asked for each frame, and in the last rows.
+    done: () =>
+      [...(document.querySelector('.xterm-rows')?.children ?? [])]
+        .slice(-2)
+        .some((row) => row.textContent?.includes('ALL-SHOWN')),
   };
   let pressed: number | undefined;
   /** As `pressed`, until a message comes. */
@@ -77,6 +89,7 @@ export function watchMarks(): void {
       this.addEventListener('message', ({ data }) => {
         if (unanswered !== undefined) marks.answers.push(performance.now() - unanswered);
         unanswered = undefined;
+        marks.messages += 1;
         marks.received += data instanceof ArrayBuffer ? data.byteLength : 0;
       });
     }
