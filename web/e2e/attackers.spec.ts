@@ -126,3 +126,49 @@ test('hostile names, titles and output are text', async ({ desk, device, newDevi
   // Nothing that the program asked was answered with what is on the clipboard.
   await expect(device.page.getByRole('dialog')).toHaveCount(0);
 });
+
+test('markup that got into a page would run nothing and load nothing', async ({ desk, device }) => {
+  await device.pairWith(desk);
+  const foreign = 'https://attacker.test';
+  // It is written down as asked for, and refused before it leaves.
+  device.watch.mayReach(foreign);
+  device.watch.expectFault(/Content Security Policy/);
+  await device.page.evaluate(async (attacker) => {
+    const page = Object.assign(window, { ran: [] as string[], refused: new Set<string>() });
+    document.addEventListener('securitypolicyviolation', (event) => {
+      page.refused.add(event.effectiveDirective);
+    });
+    const script = document.createElement('script');
+    script.textContent = 'window.ran.push("script")';
+    document.body.append(script);
+    const box = document.createElement('div');
+    box.innerHTML = `<img src="${attacker}/pixel"><img src="data:," onerror="ran.push('handler')">
+      <iframe src="${attacker}"></iframe><form action="${attacker}"><button>x</button></form>`;
+    document.body.append(box);
+    const failed = (one: Element) => new Promise((told) => one.addEventListener('error', told));
+    await Promise.all([...box.querySelectorAll('img')].map(failed));
+    try {
+      (0, eval)('window.ran.push("eval")');
+    } catch {}
+    await fetch(attacker).then(
+      () => page.ran.push('fetch'),
+      () => {},
+    );
+    box.querySelector('button')?.click();
+  }, foreign);
+  const became = () =>
+    device.page.evaluate(() => {
+      const { ran, refused } = window as unknown as { ran: string[]; refused: Set<string> };
+      return { ran, refused: [...refused].sort() };
+    });
+  const refused = [
+    'connect-src',
+    'form-action',
+    'frame-src',
+    'img-src',
+    'script-src',
+    'script-src-attr',
+    'script-src-elem',
+  ];
+  await expect.poll(became).toEqual({ ran: [], refused });
+});
