@@ -14,6 +14,8 @@ use std::process::{Command, ExitCode};
 const NODE: (u32, u32) = (20, 19);
 /// Names a directory with an app that was built and compressed elsewhere.
 const BUILT_APP: &str = "CODEOUT_APP";
+/// Tells the compiler where the app is that is taken.
+const TAKEN_APP: &str = "CODEOUT_TAKEN_APP";
 /// What the app is made of, below `web/`. `node_modules` follows from the lock file.
 const SOURCES: [&str; 9] = [
     "src",
@@ -44,6 +46,7 @@ fn embed() -> Result<(), String> {
     let out = PathBuf::from(variable("OUT_DIR")?);
     println!("cargo::rerun-if-changed=build.rs");
     let app = find(&out)?;
+    println!("cargo::rustc-env={TAKEN_APP}={}", app.display());
     let table = table(&app)?;
     fs::write(out.join("app.rs"), table).map_err(|error| format!("the table of files: {error}"))
 }
@@ -147,7 +150,8 @@ fn run(command: &mut Command) -> Result<(), String> {
     Err(format!("in web/, `{called}` failed: {}\n{said}{complained}", ended.status))
 }
 
-/// The source of the table of files.
+/// The source of the table of files, the same wherever it is written: places in the source get into
+/// what the compiler makes, and a path would move all that come after it by its length.
 fn table(app: &Path) -> Result<String, String> {
     let mut paths = Vec::new();
     list(app, &mut paths).map_err(|error| format!("{}: {error}", app.display()))?;
@@ -156,24 +160,25 @@ fn table(app: &Path) -> Result<String, String> {
     for path in paths {
         let name = path.strip_prefix(app).unwrap_or(&path).to_string_lossy().into_owned();
         let content = fs::read(&path).map_err(|error| format!("{name}: {error}"))?;
-        let beside = |suffix| {
-            let compressed = PathBuf::from(format!("{}.{suffix}", path.display()));
-            compressed.is_file().then_some(compressed)
+        let included = |suffix| {
+            let below = format!("/{name}{suffix}");
+            format!("include_bytes!(concat!(env!({TAKEN_APP:?}), {below:?}))")
         };
-        let included = |path: Option<PathBuf>| match path {
-            Some(path) => format!("Some(include_bytes!({path:?}))"),
-            None => "None".to_owned(),
+        let beside = |suffix| match app.join(format!("{name}{suffix}")).is_file() {
+            true => format!("Some({})", included(suffix)),
+            false => "None".to_owned(),
         };
         let _ = writeln!(
             table,
             "File {{ path: {:?}, content_type: {:?}, tag: \"{:016x}\", is_hashed: {}, \
-             identity: include_bytes!({path:?}), brotli: {}, gzip: {} }},",
+             identity: {}, brotli: {}, gzip: {} }},",
             format!("/{name}"),
             content_type(&name)?,
             hash(&name, &content),
             name.starts_with("assets/"),
-            included(beside("br")),
-            included(beside("gz")),
+            included(""),
+            beside(".br"),
+            beside(".gz"),
         );
     }
     table.push(']');
