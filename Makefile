@@ -49,8 +49,8 @@ mutants: ## whether the tests notice small changes of the protocol, the list and
 crash: ## kill -9 at every system call that matters and CRASHES=500 times at random; bad disks, files, limits
 	@CRASHES=$(CRASHES) scripts/crash
 
-repro: ## builds the release twice, in two directories, and compares the bytes
-	@scripts/repro
+repro: ## builds the release twice, in two directories, and compares the bytes; ARGS=--quick: unoptimised
+	@scripts/repro $(ARGS)
 
 sbom: ## bills of materials of the program and the app, in CycloneDX, into target/sbom
 	@scripts/sbom
