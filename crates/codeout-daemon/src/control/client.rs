@@ -47,7 +47,7 @@ impl Client {
     }
 
     /// A client of whoever is at the other end of `stream`.
-    #[cfg(fuzzing)]
+    #[cfg(any(test, fuzzing))]
     pub(crate) fn of(stream: UnixStream) -> Client {
         Client { stream: BufReader::new(stream) }
     }
@@ -183,7 +183,7 @@ impl Client {
             return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
         }
         match serde_json::from_slice(&line) {
-            Ok(ControlReply::Error(error)) => Err(error.into()),
+            Ok(ControlReply::Error(error)) => Err(error.shown().into()),
             Ok(reply) => Ok(reply),
             Err(_) => Err(ClientError::Version),
         }

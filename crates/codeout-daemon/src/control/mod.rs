@@ -16,6 +16,7 @@ pub(crate) use server::{bind, select_error, serve, store_error};
 use std::path::{Path, PathBuf};
 
 use codeout_protocol::message::{DeviceEntry, OfferEntry};
+use codeout_protocol::name::clean_text;
 use serde::{Deserialize, Serialize};
 
 use crate::config::Paths;
@@ -24,6 +25,8 @@ use crate::trail::{Entry, Query};
 
 /// The longest line either way, in bytes.
 const MAX_LINE: u64 = 1 << 20;
+/// The most bytes of a text in an error: the longest path, and words around it.
+const MAX_SHOWN: usize = 8 << 10;
 
 /// The control socket of the daemon whose directory is `home`.
 pub fn socket(home: &Path) -> PathBuf {
@@ -169,3 +172,30 @@ pub enum ControlError {
     #[error("the running daemon is of another version and does not know this request")]
     Unknown,
 }
+
+impl ControlError {
+    /// The same, which no terminal obeys, whoever says it.
+    fn shown(self) -> Self {
+        let all = |texts: Vec<String>| texts.iter().map(|text| shown(text)).collect();
+        match self {
+            Self::NoDevice { wanted, known } => {
+                Self::NoDevice { wanted: shown(&wanted), known: all(known) }
+            }
+            Self::Ambiguous { wanted, candidates } => {
+                Self::Ambiguous { wanted: shown(&wanted), candidates: all(candidates) }
+            }
+            Self::Store(text) => Self::Store(shown(&text)),
+            Self::SessionsRun { names } => Self::SessionsRun { names: all(names) },
+            Self::CannotRestart(text) => Self::CannotRestart(shown(&text)),
+            Self::BadName | Self::Unknown => self,
+        }
+    }
+}
+
+/// What an error tells of `text`, which can be anything.
+fn shown(text: &str) -> String {
+    clean_text(text, MAX_SHOWN)
+}
+
+#[cfg(test)]
+mod tests;

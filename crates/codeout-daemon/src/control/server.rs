@@ -12,7 +12,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{broadcast, watch};
 use zeroize::Zeroizing;
 
-use super::{ControlError, ControlReply, ControlRequest, MAX_LINE, OfferEnd, Status};
+use super::{ControlError, ControlReply, ControlRequest, MAX_LINE, OfferEnd, Status, shown};
 use crate::connection;
 use crate::devices::{Device, DevicesError, SelectError};
 use crate::event::Event;
@@ -86,7 +86,7 @@ fn restartable(executable: &Path, handover: u32) -> Result<(), String> {
     let program = executable.display();
     let runs = rustix::fs::access(executable, rustix::fs::Access::EXEC_OK);
     if !executable.is_absolute() || !executable.is_file() || runs.is_err() {
-        return Err(format!("{program} is no program that can be run"));
+        return Err(shown(&format!("{program} is no program that can be run")));
     }
     Ok(())
 }
@@ -309,15 +309,15 @@ async fn offer_end(
 
 /// The error for a device that went between being found and being changed.
 fn gone(wanted: &str) -> ControlError {
-    ControlError::NoDevice { wanted: wanted.to_owned(), known: Vec::new() }
+    ControlError::NoDevice { wanted: shown(wanted), known: Vec::new() }
 }
 
 pub(crate) fn store_error(error: DevicesError) -> ControlError {
-    ControlError::Store(error.to_string())
+    ControlError::Store(shown(&error.to_string()))
 }
 
 pub(crate) fn select_error(wanted: &str, error: SelectError) -> ControlError {
-    let wanted = wanted.to_owned();
+    let wanted = shown(wanted);
     match error {
         SelectError::NotFound { known } => {
             let known = known.iter().map(ToString::to_string).collect();

@@ -1,0 +1,92 @@
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use codeout_protocol::name::{Name, clean_text};
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::UnixStream;
+
+use super::*;
+use crate::{Config, Daemon};
+
+/// Whatever the umask.
+fn private_directory() -> TempDir {
+    let private = Permissions::from_mode(0o700);
+    tempfile::Builder::new().permissions(private).tempdir().unwrap()
+}
+
+/// A daemon that listens where nobody calls it.
+async fn daemon(home: &Path) -> Daemon {
+    let name = Name::clean("desk").unwrap();
+    let mut config = Config::new(home.to_owned(), home.to_owned(), name);
+    (config.bind, config.port) = (Some(std::net::Ipv4Addr::LOCALHOST.into()), 0);
+    Daemon::open(config).await.unwrap()
+}
+
+async fn client(home: &Path) -> Client {
+    Client::connect(home).await.unwrap()
+}
+
+fn can_be_shown(text: &str) -> bool {
+    clean_text(text, usize::MAX) == text
+}
+
+/// The line that the daemon answers with.
+async fn answer(home: &Path, request: &ControlRequest) -> String {
+    let mut stream = BufReader::new(UnixStream::connect(socket(home)).await.unwrap());
+    let mut line = serde_json::to_vec(request).unwrap();
+    line.push(b'\n');
+    stream.write_all(&line).await.unwrap();
+    let mut line = String::new();
+    stream.read_line(&mut line).await.unwrap();
+    line
+}
+
+#[tokio::test]
+async fn what_was_asked_for_is_told_back_as_it_can_be_read_and_shown() {
+    let home = private_directory();
+    let home = home.path();
+    let daemon = daemon(home).await;
+    let hostile = || "\x1b[2J\"pho\u{202e}ne".to_owned();
+    let query = Query { device: Some(hostile()), ..Query::default() };
+    let (executable, handover) = (PathBuf::from(hostile()), crate::handover::VERSION);
+    for request in [
+        ControlRequest::Revoke { device: hostile() },
+        ControlRequest::Rename { device: hostile(), name: "phone".to_owned() },
+        ControlRequest::Trail { query, follow: false },
+        ControlRequest::Restart { executable, handover },
+    ] {
+        let line = answer(home, &request).await;
+        assert!(line.contains(r#"[2J\"phone"#) && !line.contains("\\u"), "{line}");
+        assert!(can_be_shown(line.trim_end()), "{line}");
+    }
+    // The longest that there is room for.
+    let device = "x".repeat(usize::try_from(MAX_LINE).unwrap() - 40);
+    let error = client(home).await.revoke(&device).await.unwrap_err();
+    assert!(matches!(error, ClientError::Daemon(ControlError::NoDevice { .. })), "{error:?}");
+    daemon.stop().await;
+}
+
+#[tokio::test]
+async fn no_error_of_a_daemon_acts_on_the_terminal() {
+    const HOSTILE: &str = "a\x1b[2J\n\u{202e}b";
+    let text = || HOSTILE.to_owned();
+    let texts = || vec![text()];
+    for error in [
+        ControlError::NoDevice { wanted: text(), known: texts() },
+        ControlError::Ambiguous { wanted: text(), candidates: texts() },
+        ControlError::Store(text()),
+        ControlError::SessionsRun { names: texts() },
+        ControlError::CannotRestart(text()),
+    ] {
+        let (mut daemon, stream) = UnixStream::pair().unwrap();
+        let mut line = serde_json::to_vec(&ControlReply::Error(error)).unwrap();
+        line.push(b'\n');
+        daemon.write_all(&line).await.unwrap();
+        let error = Client::of(stream).stop(false).await.unwrap_err();
+        let ClientError::Daemon(error) = error else { panic!("{error:?}") };
+        let json = serde_json::to_string(&error).unwrap();
+        assert!(json.contains("a[2J b") && can_be_shown(&json) && !json.contains("\\u"), "{json}");
+    }
+}
