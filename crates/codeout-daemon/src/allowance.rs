@@ -1,17 +1,18 @@
 //! How much of the daemon's time each device may take with what it asks.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use crate::devices::DeviceId;
+use crate::registry::MAX_PER_DEVICE;
 
 /// The part of one processor's time that a device may take for long: a fifth…
 const SHARE: u32 = 5;
-/// …and what it may take at once.
-const BURST: Duration = Duration::from_millis(200);
+/// …and what it may take at once: as much as coming back to every session that it may be attached to.
+const BURST: Duration = Duration::from_millis(400);
 /// What counts for a request at least: passing on its news, and answering it, take time too…
 const LEAST: Duration = Duration::from_micros(500);
 /// …and at most: a disk that hangs is not the device's fault.
@@ -42,6 +43,10 @@ impl Allowances {
     }
 }
 
+/// What a device can owe: what all of its connections ask before they are made to wait. More would keep
+/// one that only comes back from what it asks for the first time.
+const MOST_OWED: Duration = BURST.saturating_add(MOST.saturating_mul(MAX_PER_DEVICE as u32));
+
 /// What one device may still take.
 #[derive(Debug)]
 pub(crate) struct Allowance(Mutex<Taken>);
@@ -59,27 +64,39 @@ impl Allowance {
     }
 
     /// Counts a request that took `time`. Until when the device is to wait with the next one, if
-    /// it is.
+    /// it is; to be asked again then, for its other connections ask too.
     pub(crate) fn charge(&self, asked: Asked, time: Duration, now: Instant) -> Option<Instant> {
         let least = match asked {
             Asked::Attachment => ATTACHMENT,
             Asked::Other => LEAST,
         };
-        let mut taken = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        taken.settle(now);
-        taken.owed += time.clamp(least, MOST);
-        let over = taken.owed.saturating_sub(BURST);
-        (!over.is_zero()).then(|| now + over * SHARE)
+        let mut taken = self.settled(now);
+        taken.owed = (taken.owed + time.clamp(least, MOST)).min(MOST_OWED);
+        taken.rest(now)
+    }
+
+    /// Until when the device is to wait, if it is.
+    pub(crate) fn rest(&self, now: Instant) -> Option<Instant> {
+        self.settled(now).rest(now)
     }
 
     fn is_full(&self, now: Instant) -> bool {
+        self.settled(now).owed.is_zero()
+    }
+
+    fn settled(&self, now: Instant) -> MutexGuard<'_, Taken> {
         let mut taken = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         taken.settle(now);
-        taken.owed.is_zero()
+        taken
     }
 }
 
 impl Taken {
+    fn rest(&self, now: Instant) -> Option<Instant> {
+        let over = self.owed.saturating_sub(BURST);
+        (!over.is_zero()).then(|| now + over * SHARE)
+    }
+
     /// Gives back what has come back.
     fn settle(&mut self, now: Instant) {
         let back = now.saturating_duration_since(self.at) / SHARE;
@@ -90,6 +107,8 @@ impl Taken {
 
 #[cfg(test)]
 mod tests {
+    use codeout_protocol::message::MAX_ATTACHED;
+
     use super::*;
 
     fn device(number: u32) -> DeviceId {
@@ -156,8 +175,29 @@ mod tests {
         while first.charge(Asked::Other, MOST, now).is_none() {}
         drop(first);
         let _other = all.of(other, now);
-        assert!(all.of(device, now).charge(Asked::Other, MOST, now).is_some());
+        // Also before it asks anything.
+        assert!(all.of(device, now).rest(now).is_some());
         assert_eq!(all.of(other, now).charge(Asked::Other, MOST, now), None);
+    }
+
+    #[test]
+    fn nobody_owes_so_much_that_he_is_given_up() {
+        let now = Instant::now();
+        let allowance = Allowance::new(now);
+        for _ in 0..100_000 {
+            allowance.charge(Asked::Attachment, MINUTE, now);
+        }
+        assert!(allowance.rest(now).unwrap() <= now + Duration::from_secs(2));
+        assert_eq!(allowance.rest(now + Duration::from_secs(2)), None);
+    }
+
+    #[test]
+    fn coming_back_to_every_session_is_no_flood() {
+        let now = Instant::now();
+        let allowance = Allowance::new(now);
+        for _ in 0..MAX_ATTACHED {
+            assert_eq!(allowance.charge(Asked::Attachment, MOST, now), None);
+        }
     }
 
     #[test]

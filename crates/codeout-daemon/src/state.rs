@@ -279,9 +279,18 @@ impl Shared {
         call: impl FnOnce(&Devices) -> Result<T, DevicesError> + Send + 'static,
     ) -> Result<T, DevicesError> {
         let shared = Arc::clone(self);
-        match tokio::task::spawn_blocking(move || call(&shared.devices)).await {
+        // From where devices are served, also for strangers: a thread that theirs makes steps back
+        // as it does, and would hold the list for as long.
+        let called = self
+            .serving
+            .spawn(async move { tokio::task::spawn_blocking(move || call(&shared.devices)).await });
+        match called.await.and_then(|called| called) {
             Ok(result) => result,
-            Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                // The daemon goes, and whoever waits goes with it.
+                Err(_) => std::future::pending().await,
+            },
         }
     }
 

@@ -19,10 +19,11 @@ pub(crate) struct Strangers {
 impl Strangers {
     /// Starts the thread.
     pub(crate) fn start() -> io::Result<Self> {
+        let behind = own_niceness().saturating_add(BEHIND);
         let runtime = Builder::new_multi_thread()
             .worker_threads(1)
             .thread_name("strangers")
-            .on_thread_start(step_back)
+            .on_thread_start(move || step_back(behind))
             .enable_all()
             .build()?;
         Ok(Strangers { runtime: Some(runtime) })
@@ -47,10 +48,17 @@ impl Drop for Strangers {
     }
 }
 
-/// Linux has it for each thread; elsewhere it would be the whole process.
-fn step_back() {
+fn own_niceness() -> i32 {
+    nice(0).unwrap_or(0)
+}
+
+/// Steps back to that niceness; a thread begins with that of the one that made it. Linux has it for
+/// each thread; elsewhere it would be the whole process.
+fn step_back(behind: i32) {
+    let more = behind.saturating_sub(own_niceness());
     if cfg!(target_os = "linux")
-        && let Err(error) = nice(BEHIND)
+        && more > 0
+        && let Err(error) = nice(more)
     {
         tracing::debug!(%error, "strangers are served as devices are");
     }
@@ -60,18 +68,18 @@ fn step_back() {
 mod tests {
     use super::*;
 
-    /// How far the calling thread stands back.
-    fn behind() -> i32 {
-        nice(0).unwrap()
-    }
-
     #[test]
     fn it_steps_back_and_the_others_do_not() {
-        let before = behind();
+        let before = own_niceness();
+        let behind = (before + BEHIND).min(19);
         let strangers = Strangers::start().unwrap();
-        let there = strangers.handle().spawn(async { behind() });
+        let there = strangers.handle().spawn(async {
+            // A thread that this one makes is as far behind, and no further.
+            let blocking = tokio::task::spawn_blocking(own_niceness).await.unwrap();
+            (own_niceness(), blocking)
+        });
         let waiting = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        assert_eq!(waiting.block_on(there).unwrap(), (before + BEHIND).min(19));
-        assert_eq!(behind(), before);
+        assert_eq!(waiting.block_on(there).unwrap(), (behind, behind));
+        assert_eq!(own_niceness(), before);
     }
 }

@@ -19,7 +19,13 @@ interface Internals {
     readonly _renderDebouncer: Debouncer;
     addRefreshCallback(callback: () => void): number;
   };
-  readonly _viewport: { _sync(line?: number): void };
+  readonly _viewport: Viewport;
+}
+
+interface Viewport {
+  _sync(line?: number): void;
+  scrollLines(lines: number): void;
+  scrollToLine(line: number, disableSmoothScroll?: boolean): void;
 }
 
 /**
@@ -47,21 +53,37 @@ function paceFrames(debouncer: Debouncer, isRushing: () => boolean): void {
   };
 }
 
-/** The scrollbar goes with the rows, and not with each line that scrolls off. */
+/**
+ * The scrollbar goes with the rows, and not with each line that scrolls off. Whoever scrolls does so
+ * by what it says: then it is right first.
+ */
 function paceScrollbar(
   service: Internals['_renderService'],
-  viewport: Internals['_viewport'],
+  viewport: Viewport,
   isRushing: () => boolean,
 ): void {
-  const sync = viewport._sync;
+  const { _sync, scrollLines, scrollToLine } = viewport;
   let due = false;
+  const settle = () => {
+    if (!due) return;
+    due = false;
+    _sync.call(viewport);
+  };
   viewport._sync = (line) => {
-    if (!isRushing()) return sync.call(viewport, line);
+    if (!isRushing()) {
+      due = false;
+      return _sync.call(viewport, line);
+    }
     if (due) return;
     due = true;
-    service.addRefreshCallback(() => {
-      due = false;
-      sync.call(viewport);
-    });
+    service.addRefreshCallback(settle);
+  };
+  viewport.scrollLines = (lines) => {
+    settle();
+    scrollLines.call(viewport, lines);
+  };
+  viewport.scrollToLine = (line, disableSmoothScroll) => {
+    settle();
+    scrollToLine.call(viewport, line, disableSmoothScroll);
   };
 }

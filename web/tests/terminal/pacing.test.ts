@@ -10,6 +10,8 @@ const FRAME = 16;
 class Parts {
   drawn = 0;
   synced: (number | undefined)[] = [];
+  /** How often the scrollbar was set by then, and where to. */
+  scrolled: [number, number][] = [];
   readonly callbacks: (() => void)[] = [];
   readonly _renderService = {
     _renderDebouncer: {
@@ -25,6 +27,12 @@ class Parts {
   readonly _viewport = {
     _sync: (line?: number) => {
       this.synced.push(line);
+    },
+    scrollLines: (lines: number) => {
+      this.scrolled.push([this.synced.length, lines]);
+    },
+    scrollToLine: (line: number) => {
+      this.scrolled.push([this.synced.length, line]);
     },
   };
 
@@ -91,6 +99,24 @@ test('the scrollbar follows each line, or the frames of what rushes by', () => {
   parts.refresh();
   vi.advanceTimersByTime(FRAME);
   expect(parts.synced).toEqual([undefined, 7, undefined]);
+});
+
+test('the scrollbar is right when somebody scrolls', () => {
+  rushing = true;
+  parts._viewport._sync();
+  parts._viewport.scrollLines(-3);
+  parts._viewport.scrollLines(-4);
+  parts._viewport._sync();
+  parts._viewport.scrollToLine(5);
+  expect(parts.scrolled).toEqual([
+    [1, -3],
+    [1, -4],
+    [2, 5],
+  ]);
+  // And not set once more for what was put off.
+  parts.refresh();
+  vi.advanceTimersByTime(FRAME);
+  expect(parts.synced).toHaveLength(2);
 });
 
 test('output rushes while more waits than the terminal parses in a frame', () => {

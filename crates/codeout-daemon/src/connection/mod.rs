@@ -24,7 +24,7 @@ use tokio::time::Instant;
 use zeroize::Zeroizing;
 
 use self::silence::{Called, Silence};
-use self::windows::Windows;
+use self::windows::{Held, Windows};
 use crate::admission::{self, Admitted};
 use crate::allowance::{Allowance, Asked};
 use crate::devices::Device;
@@ -177,6 +177,11 @@ async fn sleep_until(time: Option<Instant>) {
     }
 }
 
+/// What an attachment came to: who holds it, and what the device is told.
+type Prepared = Result<(Held, message::Attached), RequestError>;
+/// A request by its number, or what is wrong with it.
+type Numbered = (u32, Result<Request, RequestError>);
+
 struct Connection {
     shared: Arc<Shared>,
     device: Device,
@@ -190,8 +195,10 @@ struct Connection {
     silence: Silence,
     /// What the device may take; its own user's programs on this computer may take all.
     allowance: Option<Arc<Allowance>>,
-    /// Until when nothing that comes is read.
+    /// Until when no request is dealt with.
     rest: Option<Instant>,
+    /// One that came meanwhile. Nothing is read behind it.
+    waiting: Option<Numbered>,
 }
 
 /// What is left of a connection.
@@ -220,15 +227,18 @@ impl From<Violation> for Over {
 
 impl Connection {
     fn new(shared: &Arc<Shared>, device: Device, outbox: Outbox, inlet: Inlet) -> Self {
+        let now = Instant::now();
+        let is_remote = matches!(inlet, Inlet::Remote { .. });
+        let allowance = is_remote.then(|| shared.allowances.of(device.id, now));
         Connection {
             events: shared.events(),
             news: shared.sessions.news(),
             shared: Arc::clone(shared),
             unfinished: device.unfinished,
             windows: Windows::new(outbox.clone(), &device),
-            allowance: matches!(inlet, Inlet::Remote { .. })
-                .then(|| shared.allowances.of(device.id, Instant::now())),
-            rest: None,
+            rest: allowance.as_ref().and_then(|allowance| allowance.rest(now)),
+            allowance,
+            waiting: None,
             device,
             outbox,
             inlet,
@@ -262,14 +272,11 @@ impl Connection {
         let may_fall_silent = !matches!(self.inlet, Inlet::Local(_));
         loop {
             let step = tokio::select! {
-                came = self.inlet.next(), if self.rest.is_none() => match came {
+                came = self.inlet.next(), if self.waiting.is_none() => match came {
                     Ok(came) => self.receive_and_rest(came).await,
                     Err(over) => Err(over),
                 },
-                () = sleep_until(self.rest), if self.rest.is_some() => {
-                    self.rest = None;
-                    Ok(())
-                }
+                () = sleep_until(self.rest), if self.rest.is_some() => self.wake().await,
                 due = self.windows.next() => self.windows.act(due).await.map_err(Over::from),
                 event = self.events.recv() => self.tell(event).await,
                 news = self.news.recv() => self.tell_news(news).await,
@@ -330,48 +337,65 @@ impl Connection {
         match FromDevice::read(plaintext).map_err(violation)? {
             FromDevice::Input(chunk) => Ok(self.windows.take_input(chunk)?),
             FromDevice::OutputRead(progress) => Ok(self.windows.acknowledge(progress)?),
-            FromDevice::Unreadable { id, error } => {
-                self.charge(Asked::Other, Instant::now());
-                self.reply(id, Err(error)).await
-            }
+            FromDevice::Unreadable { id, error } => self.hear((id, Err(error))).await,
             FromDevice::Request(NumberedRequest { id, request }) => {
-                let begun = Instant::now();
-                let asked = match request {
-                    Request::Attach(_) => Asked::Attachment,
-                    _ => Asked::Other,
-                };
-                let answered = self.answer_request(id, request).await;
-                self.charge(asked, begun);
-                answered
+                self.hear((id, Ok(request))).await
             }
         }
     }
 
-    async fn answer_request(&mut self, id: u32, request: Request) -> Result<(), Over> {
+    /// Answers a request, now or when the device has rested. What it types behind one that waits,
+    /// waits too: all that a device sends is dealt with in order.
+    async fn hear(&mut self, asked: Numbered) -> Result<(), Over> {
+        if self.rest.is_some() {
+            self.waiting = Some(asked);
+            return Ok(());
+        }
+        let (id, request) = asked;
+        let begun = Instant::now();
         match request {
-            Request::Attach(attach) => self.attach(id, attach).await,
-            Request::Detach { session } => {
+            Err(error) => {
+                self.charge(Asked::Other, begun);
+                self.reply(id, Err(error)).await
+            }
+            Ok(Request::Attach(attach)) => {
+                let prepared = self.windows.prepare(&self.shared, attach).await;
+                self.charge(Asked::Attachment, begun);
+                self.attach(id, prepared).await
+            }
+            Ok(Request::Detach { session }) => {
                 let detached = self.windows.close(session).await;
+                self.charge(Asked::Other, begun);
                 self.reply(id, detached.map(|()| Answer::Done {})).await?;
                 self.say_what_is_unsaid(session).await
             }
-            other => {
+            Ok(other) => {
                 let answered = requests::answer(&self.shared, &self.device, other).await;
+                self.charge(Asked::Other, begun);
                 self.reply(id, answered).await
             }
         }
     }
 
-    /// Counts what a request took since it was begun; one who asks too much is not listened to
-    /// for a while.
+    /// Counts what a request took since it was begun, without its answer, which may wait for the
+    /// device to read.
     fn charge(&mut self, asked: Asked, begun: Instant) {
         let Some(allowance) = &self.allowance else { return };
         let now = Instant::now();
         self.rest = allowance.charge(asked, now.saturating_duration_since(begun), now);
     }
 
-    async fn attach(&mut self, id: u32, attach: message::Attach) -> Result<(), Over> {
-        match self.windows.prepare(&self.shared, attach).await {
+    /// The device has rested, unless its other connections have used up what came back.
+    async fn wake(&mut self) -> Result<(), Over> {
+        self.rest = self.allowance.as_ref().and_then(|allowance| allowance.rest(Instant::now()));
+        match self.waiting.take() {
+            Some(asked) => self.hear(asked).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn attach(&mut self, id: u32, prepared: Prepared) -> Result<(), Over> {
+        match prepared {
             Ok((viewer, attached)) => {
                 // The reply goes before the session's first output.
                 self.reply(id, Ok(Answer::Attached(Box::new(attached)))).await?;

@@ -263,15 +263,12 @@ async fn write_input(session: &Session, pty: &Pty) {
             written = pty.try_write(bytes);
             *written.as_ref().unwrap_or(&0)
         });
-        if matches!(written, Ok(0)) {
-            // Nobody reads a terminal that fails; how the session ends is for others.
-            let Ok(let_go) = pty.writable().await else { return std::future::pending().await };
-            if !let_go {
-                continue;
-            }
+        if matches!(written, Ok(0)) && matches!(pty.writable().await, Ok(false)) {
+            continue;
         }
         if !matches!(written, Ok(1..)) {
-            // It looks writable for ever: trying on would keep this thread from other sessions.
+            // It looks writable for ever, or there is no descriptor to wait with: trying on would
+            // keep this thread from other sessions.
             tokio::time::sleep(LOOK_AGAIN).await;
             continue;
         }

@@ -272,7 +272,8 @@ impl Viewer {
         if bytes.is_empty() {
             return Ok(if self.session.is_over(offset) { Step::Over } else { Step::Idle });
         }
-        if let Some(until) = self.flow().gather(bytes.len(), Instant::now()) {
+        let is_all = bytes.len() as u64 == lag;
+        if is_all && let Some(until) = self.flow().gather(bytes.len(), Instant::now()) {
             return Ok(Step::Gathering(until));
         }
         let output =

@@ -1,13 +1,14 @@
 //! A daemon that gets no more descriptors, or no more memory.
 
 use std::fs;
+use std::io::Write as _;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
 use codeout_protocol::message::{Answer, Open, Outcome, Request};
 use tokio::io::AsyncReadExt;
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 use tokio::process::Command;
 
 use crate::report;
@@ -55,6 +56,7 @@ async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
 #[tokio::test(flavor = "multi_thread")]
 async fn descriptors_run_out() {
     const MOST: usize = 64;
+    const PASTE: usize = 40_000;
     let template = Template::new().await;
     let home = template.copy();
     let home = home.path();
@@ -62,6 +64,13 @@ async fn descriptors_run_out() {
     let process = control(home).await.status().await.unwrap().pid;
     let mut kept = Device::connect(daemon.port, &template.kept.credentials).await.unwrap();
     let session = kept.open().await;
+    // A terminal that nobody reads, until the gate opens.
+    let gate = home.join("gate");
+    assert!(Command::new("mkfifo").arg(&gate).status().await.unwrap().success());
+    let full = kept.open_raw().await;
+    let script = format!("read -r _ < {}; head -c {PASTE} | wc -c\n", gate.display());
+    kept.type_in(full, script.as_bytes()).await.unwrap();
+    kept.see_written(full).await;
 
     // Strangers: more than there are descriptors.
     let mut strangers = Vec::new();
@@ -97,6 +106,17 @@ async fn descriptors_run_out() {
         assert!(opened < MOST, "descriptors never run out");
     };
     assert!(!refused.message.is_empty());
+    // The last ones, taken by visits that say nothing.
+    let mut visits = Vec::new();
+    for _ in 0..MOST {
+        visits.push(UnixStream::connect(home.join("daemon/control.sock")).await.unwrap());
+    }
+    until("none is left", || descriptors(process) >= MOST).await;
+    // More than a terminal takes at once arrives, although there is no descriptor to wait with.
+    kept.type_in(full, &[b'x'; PASTE]).await.unwrap();
+    fs::OpenOptions::new().write(true).open(&gate).unwrap().write_all(b"go\n").unwrap();
+    kept.see(full, &PASTE.to_string()).await;
+    drop(visits);
     // What there is goes on, and a device is put out.
     kept.type_in(session, b"echo $((6 * 9))\n").await.unwrap();
     kept.see(session, "54").await;
