@@ -113,7 +113,8 @@ pub struct Status {
     pub restarts: u32,
     /// Sessions that run.
     pub sessions: usize,
-    /// Sessions that the daemon before this one lost.
+    /// Sessions that the daemon before this one lost; the first of them, where they are too many for
+    /// one answer.
     pub lost: Vec<LostSession>,
     /// Seconds that the current offer can still be used; absent when none can.
     pub offer_expires_in: Option<u64>,

@@ -19,6 +19,7 @@ use crate::event::Event;
 use crate::fingerprint::OwnFingerprint;
 use crate::offer::{OfferLimits, OfferNumber};
 use crate::requests::{self, seconds_up};
+use crate::sessions::LostSession;
 use crate::state::{Asked, Shared};
 use crate::trail::{Query, Who};
 
@@ -27,6 +28,9 @@ use crate::trail::{Query, Who};
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 /// Lines of the audit trail in one answer, which together are shorter than [`MAX_LINE`].
 const ENTRIES_TOGETHER: usize = 100;
+
+/// The lost sessions in one answer take no more than this, in bytes.
+const MAX_LOST: usize = 1 << 19;
 
 /// Binds the socket. The caller holds the daemon's lock, so that a socket that lies there is a
 /// dead daemon's.
@@ -199,7 +203,7 @@ impl Visit {
             started_at: shared.started_at,
             restarts: shared.restarts,
             sessions: shared.sessions.running().len(),
-            lost: shared.sessions.lost().to_vec(),
+            lost: in_a_line(shared.sessions.lost()),
             offer_expires_in: usable.map(|offer| seconds_up(offer.expires_in)),
         })
     }
@@ -274,6 +278,16 @@ impl Visit {
             _ = self.stream.read(&mut ignored) => Ok(()),
         }
     }
+}
+
+/// As many as a line has room for.
+fn in_a_line(lost: &[LostSession]) -> Vec<LostSession> {
+    let mut room = MAX_LOST;
+    let fits = |lost: &&LostSession| {
+        let size = serde_json::to_vec(lost).map_or(0, |json| json.len() + 1);
+        room.checked_sub(size).map(|left| room = left).is_some()
+    };
+    lost.iter().take_while(fits).cloned().collect()
 }
 
 async fn offer_end(

@@ -90,3 +90,22 @@ async fn no_error_of_a_daemon_acts_on_the_terminal() {
         assert!(json.contains("a[2J b") && can_be_shown(&json) && !json.contains("\\u"), "{json}");
     }
 }
+
+#[tokio::test]
+async fn a_daemon_that_lost_as_many_sessions_as_can_be_tells_how_it_is() {
+    let home = private_directory();
+    let home = home.path();
+    let lost = |number| LostSession {
+        name: format!("session-{number}"),
+        program: "/bin/sh".to_owned(),
+        directory: "/long\x1b".repeat(600),
+        opened_at: 1,
+    };
+    let lost: Vec<_> = (0..crate::sessions::MAX_RUNNING).map(lost).collect();
+    std::fs::write(Paths::new(home).sessions(), serde_json::to_vec(&lost).unwrap()).unwrap();
+    let daemon = daemon(home).await;
+    let status = client(home).await.status().await.unwrap();
+    assert_eq!(status.lost.first().unwrap().name, "session-0");
+    assert_eq!(daemon.lost(), lost);
+    daemon.stop().await;
+}
