@@ -5,6 +5,7 @@
 //! first seal. It says how to change honest ones, and the targets check that every change is
 //! noticed.
 
+pub mod control;
 pub mod doors;
 pub mod http;
 

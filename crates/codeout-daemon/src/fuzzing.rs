@@ -11,20 +11,21 @@ use std::path::Path;
 use std::sync::Arc;
 
 use axum::Router;
-use codeout_protocol::message::SessionId;
+use codeout_protocol::message::{DeviceEntry, Limits, SessionId};
 use codeout_protocol::name::Name;
-use codeout_protocol::sodium::KeyPair;
+use codeout_protocol::sodium::{KeyPair, Token};
 use codeout_screen::HistoryLimits;
 use tokio::sync::mpsc;
 
 use crate::control::{Client, ControlReply, ControlRequest};
+use crate::devices::Devices;
 use crate::doorway::Doorway;
 use crate::patience::Visit;
 use crate::session::{Keeping, Saved, Session};
 use crate::sessions::SavedSessions;
 use crate::shared_stream::SharedStream;
 use crate::trail::{Happening, Query};
-use crate::{Config, Daemon, LostSession, OfferLimits};
+use crate::{Asked, Config, Daemon, LostSession, OfferLimits};
 use crate::{control, environment, handover, identity, redirect, server};
 
 /// A daemon whose doors the target opens itself: everything behind a socket is the real one.
@@ -69,6 +70,39 @@ impl House {
         let (shared, fingerprint) =
             (Arc::clone(&self.daemon.shared), self.daemon.fingerprint.clone());
         control::answer(stream, shared, fingerprint).await
+    }
+
+    /// Makes the allow-list hold devices of these names, and no others.
+    pub async fn furnish(&self, names: &[&str]) {
+        let names: Vec<_> = names.iter().map(|name| Name::clean(name).expect("a name")).collect();
+        let now = self.daemon.shared.unix();
+        let fill = move |devices: &Devices| {
+            for device in devices.list()? {
+                devices.revoke(device.id)?;
+            }
+            for name in &names {
+                let (key, psk) = (KeyPair::generate().public, Token::from_bytes(&[7; 32]).psk());
+                let device = devices.insert(&key, &psk, Some(name), Limits::default(), now)?;
+                // Else housekeeping removes it in time.
+                devices.finish(device.id)?;
+            }
+            Ok(())
+        };
+        self.daemon.shared.store(fill).await.expect("a list of devices");
+    }
+
+    /// The allow-list.
+    pub async fn devices(&self) -> Vec<DeviceEntry> {
+        self.daemon.devices().await.expect("a list of devices")
+    }
+
+    /// What the daemon was asked last to do with itself.
+    pub async fn asked(&self) -> Option<Asked> {
+        tokio::select! {
+            biased;
+            asked = self.daemon.asked() => Some(asked),
+            () = std::future::ready(()) => None,
+        }
     }
 }
 
