@@ -233,6 +233,9 @@ impl Visit {
     async fn trail(&mut self, mut query: Query, follow: bool) -> io::Result<()> {
         self.shared.write_trail().await;
         let mut ignored = [0];
+        let mut most = query.last.unwrap_or(usize::MAX);
+        // One at least: what comes is behind it.
+        query.last = query.last.map(|last| last.max(1));
         loop {
             let wanted = query.device.clone().unwrap_or_default();
             let asked = query.clone();
@@ -243,8 +246,9 @@ impl Visit {
                 Err(error) => return self.refuse(error).await,
             };
             query.behind = entries.last().map(|entry| entry.number).or(query.behind);
-            query.last = None;
-            for some in entries.chunks(ENTRIES_TOGETHER) {
+            let asked = &entries[entries.len().saturating_sub(most)..];
+            (most, query.last) = (usize::MAX, None);
+            for some in asked.chunks(ENTRIES_TOGETHER) {
                 self.write(&ControlReply::Trail(some.to_vec())).await?;
             }
             if !follow {

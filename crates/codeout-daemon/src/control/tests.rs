@@ -1,6 +1,7 @@
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::time::Duration;
 
 use codeout_protocol::name::{Name, clean_text};
 use tempfile::TempDir;
@@ -8,7 +9,8 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 
 use super::*;
-use crate::{Config, Daemon};
+use crate::trail::Happening;
+use crate::{Config, Daemon, OfferLimits};
 
 /// Whatever the umask.
 fn private_directory() -> TempDir {
@@ -107,5 +109,34 @@ async fn a_daemon_that_lost_as_many_sessions_as_can_be_tells_how_it_is() {
     let status = client(home).await.status().await.unwrap();
     assert_eq!(status.lost.first().unwrap().name, "session-0");
     assert_eq!(daemon.lost(), lost);
+    daemon.stop().await;
+}
+
+#[tokio::test]
+async fn whoever_follows_from_now_on_hears_of_nothing_before() {
+    let home = private_directory();
+    let home = home.path();
+    let daemon = daemon(home).await;
+    let query = Query { last: Some(0), ..Query::default() };
+    assert_eq!(
+        client(home).await.trail(query.clone(), false).await.unwrap().next().await.unwrap(),
+        None
+    );
+    let client = client(home).await;
+    let follow = async { client.trail(query, true).await.unwrap().next().await.unwrap().unwrap() };
+    // Nobody tells when the daemon has begun to follow.
+    let mut again = tokio::time::interval(Duration::from_millis(50));
+    let happen = async {
+        loop {
+            again.tick().await;
+            daemon.offer(OfferLimits::default());
+        }
+    };
+    let heard = tokio::select! {
+        heard = follow => heard,
+        () = happen => unreachable!("it goes on"),
+    };
+    let is_new = |entry: &Entry| matches!(entry.happening, Happening::OfferOpened { .. });
+    assert!(heard.iter().all(is_new), "{heard:?}");
     daemon.stop().await;
 }
