@@ -32,15 +32,16 @@ fuzz_target!(|input: &[u8]| {
     let &[which, first, second, ref said @ ..] = input else {
         return;
     };
-    match which % 5 {
-        0 => to_daemon(said),
-        1 => to_daemon(&stretched(said, second.cast_signed())),
-        2 => {
+    // A long line takes as long as a hundred others.
+    match which % 32 {
+        5 => to_daemon(&stretched(said, second.cast_signed())),
+        6 => {
             let (which, times) = (first % 5, u16::from(second) * u16::from(first / 5 + 1));
             to_daemon(&long_request(which, &String::from_utf8_lossy(said), times));
         }
-        3 => to_client(first, said),
-        _ => to_client(first, &stretched(said, second.cast_signed())),
+        8 => to_client(first, &stretched(said, second.cast_signed())),
+        even if even % 2 == 0 => to_daemon(said),
+        _ => to_client(first, said),
     }
 });
 
