@@ -165,12 +165,13 @@ pub(crate) struct Daemon {
 }
 
 impl Daemon {
-    /// Starts it and waits until it answers.
+    /// Starts it and waits until it answers, and has made the offer that it shows by itself: that
+    /// would end one that was asked for.
     pub(crate) async fn start(world: &World, home: &Path) -> Daemon {
         let (process, terminal) = Process::in_terminal(world.daemon(home).into());
         let daemon = Daemon { process, home: home.to_owned(), _terminal: terminal };
         let start = Instant::now();
-        while Client::connect(&home.join("daemon")).await.is_none() {
+        while !offers(&home.join("daemon")).await {
             assert!(start.elapsed() < PATIENCE, "the daemon does not answer");
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
@@ -198,6 +199,12 @@ impl Daemon {
         let offer = client.offer(limits).await.expect("an offer");
         offer.offer.links.first().expect("an address").parse().expect("a link")
     }
+}
+
+/// Whether the daemon in that directory answers, and a device may pair with it.
+async fn offers(daemon: &Path) -> bool {
+    let Some(client) = Client::connect(daemon).await else { return false };
+    client.status().await.is_ok_and(|status| status.offer_expires_in.is_some())
 }
 
 /// Pairs a device of that name, which keeps what it learns in `home` as `codeout join` does.
