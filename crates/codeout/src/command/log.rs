@@ -22,8 +22,9 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub(crate) async fn run(args: LogArgs, home: &Home) -> Result<(), Failure> {
     let since = args.since.map(|ago| ui::now().saturating_sub(ago.as_secs()));
     let last = args.lines.or(since.is_none().then_some(USUAL));
-    let mut query = Query { last, since, behind: None, device: args.device.clone() };
+    let query = Query { last, since, behind: None, device: args.device.clone() };
     let mut printer = Printer { columns: Columns::default(), json: args.json, behind: None };
+    let began = ui::now();
     let local = Local::find(home).await?.ok_or_else(words::does_not_run)?;
     if args.follow && matches!(local, Local::Stopped(_)) {
         return Err(words::does_not_run());
@@ -32,7 +33,7 @@ pub(crate) async fn run(args: LogArgs, home: &Home) -> Result<(), Failure> {
     let Some(mut gone) = first else { return Ok(()) };
     // It stops, or another process goes on with it.
     for _ in 0..TRIES {
-        (query.last, query.behind) = (None, printer.behind);
+        let query = rest(&query, printer.behind, began);
         match Local::find(home).await {
             Ok(Some(Local::Stopped(stopped))) => {
                 let rest = stopped.trail(&query).map_err(words::control_error)?;
@@ -48,6 +49,16 @@ pub(crate) async fn run(args: LogArgs, home: &Home) -> Result<(), Failure> {
         tokio::time::sleep(PAUSE).await;
     }
     Err(words::client_error(gone))
+}
+
+/// What is asked for when the daemon is back: what stands behind the last line that was printed. Where
+/// none was, the same as before; or what happened since `began`, when nothing older was wanted.
+fn rest(query: &Query, printed: Option<u64>, began: u64) -> Query {
+    match (printed, query.last) {
+        (Some(_), _) => Query { last: None, behind: printed, ..query.clone() },
+        (None, Some(0)) => Query { last: None, since: Some(began), ..query.clone() },
+        (None, _) => query.clone(),
+    }
 }
 
 /// Prints what comes. What it returns tells that the daemon went away.
@@ -91,5 +102,22 @@ impl Printer {
         } else {
             self.columns.lines(&entries).into_iter().for_each(ui::say);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_comes_twice_and_nothing_that_was_not_wanted() {
+        let asked = |last| Query { last, ..Query::default() };
+        let behind = Query { behind: Some(7), ..Query::default() };
+        for last in [None, Some(0), Some(50)] {
+            assert_eq!(rest(&asked(last), Some(7), 1_000), behind);
+        }
+        let from_now_on = Query { since: Some(1_000), ..Query::default() };
+        assert_eq!(rest(&asked(Some(0)), None, 1_000), from_now_on);
+        assert_eq!(rest(&asked(Some(50)), None, 1_000), asked(Some(50)));
     }
 }
