@@ -8,7 +8,7 @@ import { LEAST_CONTRAST, LIGHT } from '../../src/terminal/theme';
 import { test as base } from '../fixtures';
 import { lasting } from '../wait';
 import { BarePage, watching } from './bare';
-import { feedDirectly } from './direct';
+import { type Fed, feedDirectly } from './direct';
 import { type Marks, watchMarks } from './marks';
 
 /** Every device here is kept from its service worker, as the configuration says, and notes it. */
@@ -124,7 +124,7 @@ test('from the link to a terminal', async ({ desk, newDevice }) => {
 });
 
 /** Has a bare page, which is closed whatever happens. */
-async function barely(what: (page: BarePage) => Promise<void>): Promise<void> {
+async function withBarePage(what: (page: BarePage) => Promise<void>): Promise<void> {
   const page = await BarePage.open();
   try {
     await what(page);
@@ -135,7 +135,7 @@ async function barely(what: (page: BarePage) => Promise<void>): Promise<void> {
 
 test('key echo', async ({ desk }) => {
   await desk.must('open', '-d', '--name', 'echo', '--', 'sh', '-c', "printf '$ '; cat");
-  await barely(async (page) => {
+  await withBarePage(async (page) => {
     await watching(page, desk, 'echo');
     await page.run("document.querySelector('.xterm-helper-textarea').focus()");
     for (let key = 0; key < KEYS; key += 1) {
@@ -157,14 +157,11 @@ async function sayMemory(page: BarePage, when: string): Promise<void> {
 }
 
 /** What a page took to show the end of what a session prints as soon as it is typed into. */
-interface Shown {
-  readonly seconds: number;
+interface Shown extends Fed {
   /** What came meanwhile, in MiB. */
   readonly received: number;
   /** In how many messages of the WebSocket. */
   readonly messages: number;
-  /** Processor time of the page's main thread, in seconds. */
-  readonly busy: number;
 }
 
 async function untilShown(page: BarePage): Promise<Shown> {
@@ -200,7 +197,7 @@ test('bulk output', async ({ desk }) => {
   const program =
     "stty -echo -icanon; printf '$ '; head -c 1 > /dev/null; cat output; echo; echo ALL-SHOWN; cat";
   await desk.must('open', '-d', '--name', 'bulk', '--', 'sh', '-c', program);
-  await barely(async (page) => {
+  await withBarePage(async (page) => {
     await watching(page, desk, 'bulk');
     await sayMemory(page, 'before it');
     const { seconds, received } = await untilShown(page);
@@ -214,21 +211,17 @@ test('bulk output', async ({ desk }) => {
 test('bulk output, all of it', async ({ desk }) => {
   writeFileSync(join(desk.home, 'piece'), OUTPUT.repeat(3));
   const program = [process.execPath, PACED, 'piece', `${MEGABYTES << 20}`];
-  const [page, direct]: [Shown[], Shown[]] = [[], []];
+  const page: Shown[] = [];
+  const direct: Fed[] = [];
   for (let round = 0; round < BULK_ROUNDS; round += 1) {
     const session = `paced ${round}`;
     await desk.must('open', '-d', '--name', session, '--', ...program);
-    await barely(async (shown) => {
+    await withBarePage(async (shown) => {
       await watching(shown, desk, session);
       page.push(await untilShown(shown));
     });
-    await barely(async (beside) => {
-      direct.push({
-        seconds: await feedDirectly(beside, OUTPUT, MEGABYTES << 20, OPTIONS),
-        received: MEGABYTES,
-        messages: 0,
-        busy: await beside.mainThread(),
-      });
+    await withBarePage(async (beside) => {
+      direct.push(await feedDirectly(beside, OUTPUT, MEGABYTES << 20, OPTIONS));
     });
   }
   const least = Math.min(...page.map(({ received }) => received));
@@ -236,22 +229,15 @@ test('bulk output, all of it', async ({ desk }) => {
     const came = `only ${least.toFixed(1)} MiB came: the page fell behind, and was given a snapshot`;
     throw new Error(came);
   }
-  const middle = (all: readonly Shown[], what: keyof Shown) =>
-    percentile(
-      all.map((one) => one[what]),
-      0.5,
-    );
-  const [shown, alone] = [page, direct].map((all) => MEGABYTES / middle(all, 'seconds'));
-  const times = [page, direct].map((all) => (middle(all, 'busy') * 1000) / MEGABYTES);
-  const [mine = 0, its = 0] = times;
-  say(`${MEGABYTES} MiB received and parsed by the page`, `${shown?.toFixed(1)} MiB/s`);
-  const size = (MEGABYTES * 1024) / middle(page, 'messages');
+  const median = (values: readonly number[]) => percentile(values, 0.5);
+  const rate = (all: readonly Fed[]) => MEGABYTES / median(all.map(({ seconds }) => seconds));
+  const cost = (all: readonly Fed[]) => (median(all.map(({ busy }) => busy)) * 1000) / MEGABYTES;
+  const size = (MEGABYTES * 1024) / median(page.map(({ messages }) => messages));
+  const costs = [page, direct].map((all) => cost(all).toFixed(1));
+  say(`${MEGABYTES} MiB received and parsed by the page`, `${rate(page).toFixed(1)} MiB/s`);
   say('of it in a message', `${size.toFixed(1)} KiB`);
-  say('xterm.js alone, with the same options, fed from memory', `${alone?.toFixed(1)} MiB/s`);
-  say('the page beside xterm.js alone, by the clock', ((shown ?? 0) / (alone ?? 1)).toFixed(2));
-  say(
-    'processor time of both pages’ main threads',
-    `${mine.toFixed(1)} and ${its.toFixed(1)} ms/MiB`,
-  );
-  say('the page beside xterm.js alone, by that time', (its / mine).toFixed(2));
+  say('xterm.js alone, with the same options, fed from memory', `${rate(direct).toFixed(1)} MiB/s`);
+  say('the page beside xterm.js alone, by the clock', (rate(page) / rate(direct)).toFixed(2));
+  say('processor time of both pages’ main threads', `${costs.join(' and ')} ms/MiB`);
+  say('the page beside xterm.js alone, by that time', (cost(direct) / cost(page)).toFixed(2));
 });

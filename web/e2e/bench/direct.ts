@@ -11,19 +11,26 @@ const require = createRequire(import.meta.url);
 const CHUNK = 32_768;
 const HELD = 131_072;
 
+/** What xterm.js took for it, in seconds. */
+export interface Fed {
+  /** From the first byte to the last one parsed. */
+  readonly seconds: number;
+  /** Processor time of the page's main thread. */
+  readonly busy: number;
+}
+
 /**
  * Feeds a text to xterm.js.
  * @param text repeated until there is enough.
  * @param total bytes in all
  * @param options those of the page's terminal, for what has been measured there to be like for like
- * @returns seconds, from the first byte to the last one parsed
  */
 export async function feedDirectly(
   page: BarePage,
   text: string,
   total: number,
   options: ITerminalOptions,
-): Promise<number> {
+): Promise<Fed> {
   const [styles, script] = ['@xterm/xterm/css/xterm.css', '@xterm/xterm'].map((name) =>
     readFileSync(require.resolve(name), 'utf8'),
   );
@@ -33,7 +40,9 @@ export async function feedDirectly(
   );
   await page.run(`${script}; 0`);
   const meal: Meal = { text, total, options, CHUNK, HELD };
-  return page.run(`(${feed})(${JSON.stringify(meal)})`);
+  const busy = await page.mainThread();
+  const seconds = await page.run<number>(`(${feed})(${JSON.stringify(meal)})`);
+  return { seconds, busy: (await page.mainThread()) - busy };
 }
 
 interface Meal {

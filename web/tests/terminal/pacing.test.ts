@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import type { Terminal } from '@xterm/xterm';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { Feed, HIGH_WATER } from '../../src/terminal/feed';
@@ -128,4 +130,21 @@ test('output rushes while more waits than the terminal parses in a frame', () =>
   expect(feed.isRushing).toBe(true);
   parsed.shift()?.();
   expect(feed.isRushing).toBe(false);
+});
+
+test('what is reached into is in xterm.js under these names', () => {
+  const xterm = readFileSync(createRequire(import.meta.url).resolve('@xterm/xterm'), 'utf8');
+  for (const [name, use] of [
+    ['_innerRefresh', /_innerRefresh\(\)\{/],
+    ['_animationFrame', /this\._animationFrame=this\.\w+\.window\.requestAnimationFrame\(/],
+    ['_renderDebouncer', /this\._renderDebouncer=/],
+    ['addRefreshCallback', /addRefreshCallback\(\w\)\{return this\._renderDebouncer\./],
+    ['_renderService', /this\._renderService=/],
+    ['_viewport', /this\._viewport=/],
+    ['_sync', /_sync\(\w=/],
+    ['scrollLines', /scrollLines\(\w\)\{const/],
+    ['scrollToLine', /scrollToLine\(\w,\w\)\{/],
+  ] as const) {
+    expect(use.test(xterm), name).toBe(true);
+  }
 });
