@@ -23,6 +23,8 @@ const CROWD: usize = 10_000;
 const VISITS: usize = 20;
 /// Longer than the daemon keeps who says nothing.
 const LONGEST: Duration = Duration::from_secs(20);
+/// What became of one whom the daemon keeps longer.
+const HELD: &str = "held for too long";
 /// Before it tries again.
 const AGAIN: Duration = Duration::from_millis(100);
 /// The connections of each kind of endless handshake.
@@ -89,7 +91,7 @@ fn once(report: &mut Report, world: &World, what: &str, source: fn(usize) -> Ipv
         stage.runtime.block_on(crowd.join_next());
     }
     report.line(&format!("    until none is left: {}", tally.words()));
-    assert_eq!(tally.get("HELD FOR TOO LONG"), 0);
+    assert_eq!(tally.get(HELD), 0);
 }
 
 /// Connects, says nothing, and says how that ended.
@@ -114,7 +116,7 @@ async fn ask_whether_held(stream: &mut TcpStream) -> &'static str {
     };
     match timeout(LONGEST, asked).await {
         Ok(_) => "not told to the daemon until it spoke",
-        Err(_) => "HELD FOR TOO LONG",
+        Err(_) => HELD,
     }
 }
 

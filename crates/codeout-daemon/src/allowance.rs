@@ -20,9 +20,13 @@ const MOST: Duration = Duration::from_millis(20);
 /// What counts for an attachment: the snapshot is made behind the answer.
 const ATTACHMENT: Duration = Duration::from_millis(5);
 
+/// What a device can owe: what all of its connections ask before they are made to wait. More would keep
+/// one that only comes back from what it asks for the first time.
+const MOST_OWED: Duration = BURST.saturating_add(MOST.saturating_mul(MAX_PER_DEVICE as u32));
+
 /// What a device asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Asked {
+pub(crate) enum Demand {
     /// An attachment to a session.
     Attachment,
     /// Anything else.
@@ -43,10 +47,6 @@ impl Allowances {
     }
 }
 
-/// What a device can owe: what all of its connections ask before they are made to wait. More would keep
-/// one that only comes back from what it asks for the first time.
-const MOST_OWED: Duration = BURST.saturating_add(MOST.saturating_mul(MAX_PER_DEVICE as u32));
-
 /// What one device may still take.
 #[derive(Debug)]
 pub(crate) struct Allowance(Mutex<Taken>);
@@ -65,10 +65,10 @@ impl Allowance {
 
     /// Counts a request that took `time`. Until when the device is to wait with the next one, if
     /// it is; to be asked again then, for its other connections ask too.
-    pub(crate) fn charge(&self, asked: Asked, time: Duration, now: Instant) -> Option<Instant> {
-        let least = match asked {
-            Asked::Attachment => ATTACHMENT,
-            Asked::Other => LEAST,
+    pub(crate) fn charge(&self, demand: Demand, time: Duration, now: Instant) -> Option<Instant> {
+        let least = match demand {
+            Demand::Attachment => ATTACHMENT,
+            Demand::Other => LEAST,
         };
         let mut taken = self.settled(now);
         taken.owed = (taken.owed + time.clamp(least, MOST)).min(MOST_OWED);
@@ -111,19 +111,19 @@ mod tests {
 
     use super::*;
 
+    const MINUTE: Duration = Duration::from_secs(60);
+
     fn device(number: u32) -> DeviceId {
         format!("{number:08}").parse().unwrap()
     }
 
-    const MINUTE: Duration = Duration::from_secs(60);
-
     /// How many requests that take `time` each a device gets answered in a minute, in one line.
-    fn in_a_minute(allowance: &Allowance, asked: Asked, time: Duration, mut now: Instant) -> u32 {
+    fn in_a_minute(allowance: &Allowance, demand: Demand, time: Duration, mut now: Instant) -> u32 {
         let end = now + MINUTE;
         let mut answered = 0;
         while now < end {
             answered += 1;
-            now = allowance.charge(asked, time, now).unwrap_or(now) + time;
+            now = allowance.charge(demand, time, now).unwrap_or(now) + time;
         }
         answered
     }
@@ -132,7 +132,7 @@ mod tests {
     fn a_device_that_asks_without_end_gets_a_fifth_of_a_processor() {
         let now = Instant::now();
         let time = Duration::from_millis(10);
-        let answered = in_a_minute(&Allowance::new(now), Asked::Other, time, now);
+        let answered = in_a_minute(&Allowance::new(now), Demand::Other, time, now);
         let fair = MINUTE / SHARE;
         assert!((fair..=fair + 2 * BURST).contains(&(time * answered)), "{answered}");
     }
@@ -140,9 +140,9 @@ mod tests {
     #[test]
     fn what_costs_nothing_counts_all_the_same() {
         let now = Instant::now();
-        for (asked, least) in [(Asked::Other, LEAST), (Asked::Attachment, ATTACHMENT)] {
+        for (demand, least) in [(Demand::Other, LEAST), (Demand::Attachment, ATTACHMENT)] {
             let allowance = Allowance::new(now);
-            let answered = in_a_minute(&allowance, asked, Duration::from_nanos(1), now);
+            let answered = in_a_minute(&allowance, demand, Duration::from_nanos(1), now);
             assert!(least * answered <= MINUTE / SHARE + 2 * BURST, "{answered}");
         }
     }
@@ -154,8 +154,8 @@ mod tests {
         for _ in 0..100 {
             // As an app does that was just opened.
             for _ in 0..8 {
-                assert_eq!(allowance.charge(Asked::Other, LEAST, now), None);
-                assert_eq!(allowance.charge(Asked::Attachment, LEAST, now), None);
+                assert_eq!(allowance.charge(Demand::Other, LEAST, now), None);
+                assert_eq!(allowance.charge(Demand::Attachment, LEAST, now), None);
             }
             now += Duration::from_secs(1);
         }
@@ -164,7 +164,7 @@ mod tests {
     #[test]
     fn a_disk_that_hangs_is_not_the_devices_fault() {
         let now = Instant::now();
-        assert_eq!(Allowance::new(now).charge(Asked::Other, MINUTE, now), None);
+        assert_eq!(Allowance::new(now).charge(Demand::Other, MINUTE, now), None);
     }
 
     #[test]
@@ -172,12 +172,12 @@ mod tests {
         let (all, now) = (Allowances::default(), Instant::now());
         let (device, other) = (device(1), device(2));
         let first = all.of(device, now);
-        while first.charge(Asked::Other, MOST, now).is_none() {}
+        while first.charge(Demand::Other, MOST, now).is_none() {}
         drop(first);
         let _other = all.of(other, now);
         // Also before it asks anything.
         assert!(all.of(device, now).rest(now).is_some());
-        assert_eq!(all.of(other, now).charge(Asked::Other, MOST, now), None);
+        assert_eq!(all.of(other, now).charge(Demand::Other, MOST, now), None);
     }
 
     #[test]
@@ -185,7 +185,7 @@ mod tests {
         let now = Instant::now();
         let allowance = Allowance::new(now);
         for _ in 0..100_000 {
-            allowance.charge(Asked::Attachment, MINUTE, now);
+            allowance.charge(Demand::Attachment, MINUTE, now);
         }
         assert!(allowance.rest(now).unwrap() <= now + Duration::from_secs(2));
         assert_eq!(allowance.rest(now + Duration::from_secs(2)), None);
@@ -196,7 +196,7 @@ mod tests {
         let now = Instant::now();
         let allowance = Allowance::new(now);
         for _ in 0..MAX_ATTACHED {
-            assert_eq!(allowance.charge(Asked::Attachment, MOST, now), None);
+            assert_eq!(allowance.charge(Demand::Attachment, MOST, now), None);
         }
     }
 
@@ -204,7 +204,7 @@ mod tests {
     fn those_that_owe_nothing_are_forgotten() {
         let (all, now) = (Allowances::default(), Instant::now());
         for number in 0..10 {
-            all.of(device(number), now).charge(Asked::Other, MOST, now);
+            all.of(device(number), now).charge(Demand::Other, MOST, now);
         }
         let _one = all.of(device(10), now + MINUTE);
         assert_eq!(all.0.lock().unwrap().len(), 1);

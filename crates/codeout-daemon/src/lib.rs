@@ -52,6 +52,7 @@ mod local_link;
 mod lock;
 mod naming;
 mod offer;
+mod open_error;
 mod origin;
 mod outbox;
 mod outflow;
@@ -70,6 +71,7 @@ mod shared_stream;
 mod state;
 pub mod stopped;
 mod strangers;
+mod threads;
 mod tls;
 pub mod trail;
 
@@ -102,6 +104,7 @@ pub use config::Config;
 pub use event::Event;
 pub use handover::Inherited;
 pub use offer::{LIFETIME, OfferLimits, OfferNumber, OfferView};
+pub use open_error::OpenError;
 pub use sessions::LostSession;
 pub use settings::{HookSettings, NamedProgram, SessionSettings};
 pub use state::{Asked, OfferLink};
@@ -114,7 +117,7 @@ use identity::{Identity, IdentityError};
 use lock::{Lock, LockError};
 use sessions::Sessions;
 use state::Shared;
-use strangers::Strangers;
+use threads::Threads;
 use tls::Tls;
 use trail::{Happening, Who};
 
@@ -135,7 +138,7 @@ pub struct Daemon {
     stop: watch::Sender<bool>,
     tasks: JoinSet<()>,
     /// Kept until the daemon goes.
-    _strangers: Strangers,
+    _strangers: Threads,
     socket: PathBuf,
     /// For the process after this one.
     doors: Doors,
@@ -167,69 +170,6 @@ struct Doors {
     control: OwnedFd,
 }
 
-/// A daemon could not be started. Nothing was changed.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum OpenError {
-    /// One runs already for this user.
-    #[error("codeout is already running")]
-    AlreadyRunning,
-    /// The daemon's directory cannot be made or is open to others.
-    #[error("cannot use the directory {}: {reason}", .path.display())]
-    Home {
-        /// The directory.
-        path: PathBuf,
-        /// Why.
-        reason: io::Error,
-    },
-    /// The key file.
-    #[error(transparent)]
-    Identity(#[from] IdentityError),
-    /// The allow-list.
-    #[error(transparent)]
-    Devices(#[from] DevicesError),
-    /// Another program listens on the port.
-    #[error("port {port} is already taken by another program")]
-    PortTaken {
-        /// The port.
-        port: u16,
-    },
-    /// The address cannot be listened on.
-    #[error("cannot listen on {address}: {reason}")]
-    Listen {
-        /// The address.
-        address: String,
-        /// Why.
-        reason: io::Error,
-    },
-    /// The certificate cannot be used.
-    #[error(transparent)]
-    Tls(#[from] TlsError),
-    /// Sessions cannot be kept.
-    #[error("cannot keep sessions: {0}")]
-    Sessions(#[source] io::Error),
-    /// There can be no thread for strangers.
-    #[error("cannot serve strangers: {0}")]
-    Strangers(#[source] io::Error),
-    /// The control socket cannot be made.
-    #[error("cannot make the control socket {}: {reason}", .path.display())]
-    Control {
-        /// The socket.
-        path: PathBuf,
-        /// Why.
-        reason: io::Error,
-    },
-}
-
-impl From<LockError> for OpenError {
-    fn from(error: LockError) -> Self {
-        match error {
-            LockError::Held => OpenError::AlreadyRunning,
-            LockError::Home { path, reason } => OpenError::Home { path, reason },
-        }
-    }
-}
-
 impl Daemon {
     /// Starts a daemon: takes the lock, reads or makes the key, opens the allow-list, listens.
     /// It serves from here on; no offer is open yet.
@@ -244,7 +184,7 @@ impl Daemon {
         }
         let store = Store::open(&paths)?;
         let tls = config.tls.clone().map(Tls::open).transpose()?;
-        let strangers = Strangers::start().map_err(OpenError::Strangers)?;
+        let strangers = strangers::start().map_err(OpenError::Strangers)?;
         let listener = {
             let _there = strangers.enter();
             listen(&config)?
@@ -267,11 +207,11 @@ impl Daemon {
         let Inherited { lock, listener, control, sessions: saved, restarts } = inherited;
         let paths = Paths::new(&config.home);
         let store = Store::open(&paths)?;
-        let strangers = Strangers::start().map_err(OpenError::Strangers)?;
+        let strangers = strangers::start().map_err(OpenError::Strangers)?;
         let listener = {
             let _there = strangers.enter();
             tokio::net::TcpListener::from_std(std::net::TcpListener::from(listener))
-                .map_err(|error| listen_error(&config, error))?
+                .map_err(|error| OpenError::listening(&config, error))?
         };
         let control = std::os::unix::net::UnixListener::from(control);
         let control = tokio::net::UnixListener::from_std(control)
@@ -288,9 +228,11 @@ impl Daemon {
     fn start(config: Config, start: Start) -> Result<Daemon, OpenError> {
         let Start { lock, store, tls, strangers, listener, control, sessions, restarts } = start;
         let tls = tls.map(Arc::new);
-        let port = listener.local_addr().map_err(|error| listen_error(&config, error))?.port();
+        let port =
+            listener.local_addr().map_err(|error| OpenError::listening(&config, error))?.port();
         let socket = Paths::new(&config.home).socket();
-        let doors = Doors::of(&listener, &control).map_err(|error| listen_error(&config, error))?;
+        let doors =
+            Doors::of(&listener, &control).map_err(|error| OpenError::listening(&config, error))?;
         let fingerprint = OwnFingerprint::of(store.identity.public);
         let Store { identity, devices } = store;
         let shared = Shared::new(config, port, identity, tls, devices, sessions, restarts);
@@ -462,7 +404,7 @@ struct Start {
     lock: Lock,
     store: Store,
     tls: Option<Tls>,
-    strangers: Strangers,
+    strangers: Threads,
     listener: tokio::net::TcpListener,
     control: tokio::net::UnixListener,
     sessions: Sessions,
@@ -522,15 +464,7 @@ fn identity(paths: &Paths) -> Result<KeyPair, IdentityError> {
 }
 
 fn listen(config: &Config) -> Result<tokio::net::TcpListener, OpenError> {
-    server::listen(config.bind, config.port).map_err(|error| listen_error(config, error))
-}
-
-fn listen_error(config: &Config, reason: io::Error) -> OpenError {
-    if reason.kind() == io::ErrorKind::AddrInUse {
-        return OpenError::PortTaken { port: config.port };
-    }
-    let host = config.bind.map_or_else(|| "all addresses".to_owned(), |bind| bind.to_string());
-    OpenError::Listen { address: format!("{host}, port {}", config.port), reason }
+    server::listen(config.bind, config.port).map_err(|error| OpenError::listening(config, error))
 }
 
 async fn keep_house(shared: Arc<Shared>, mut stop: watch::Receiver<bool>) {

@@ -1,5 +1,6 @@
 //! One device: its records, what it may do, and how it ends.
 
+mod inlet;
 mod silence;
 mod windows;
 
@@ -8,25 +9,22 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::ws::{Message, WebSocket};
-use bytes::Bytes;
-use codeout_protocol::channel::{Opened, Opener};
+use axum::extract::ws::WebSocket;
 use codeout_protocol::message::{
     self, Answer, ClosingReason, FromDaemon, FromDevice, NumberedRequest, Outcome, Reply, Request,
     RequestError,
 };
 use futures_util::StreamExt;
-use futures_util::stream::SplitStream;
 use tokio::io::BufReader;
 use tokio::net::UnixStream;
 use tokio::sync::broadcast;
 use tokio::time::Instant;
-use zeroize::Zeroizing;
 
+use self::inlet::{Came, Inlet};
 use self::silence::{Called, Silence};
 use self::windows::{Held, Windows};
 use crate::admission::{self, Admitted};
-use crate::allowance::{Allowance, Asked};
+use crate::allowance::{Allowance, Demand};
 use crate::devices::Device;
 use crate::doorway::Unproven;
 use crate::event::Event;
@@ -127,56 +125,6 @@ pub(crate) async fn serve_local(stream: BufReader<UnixStream>, shared: Arc<Share
     Connection::new(&shared, device, outbox, inlet).serve(presence).await;
 }
 
-/// Where records come from.
-enum Inlet {
-    Remote { stream: SplitStream<WebSocket>, opener: Box<Opener> },
-    Local(FrameReader),
-}
-
-/// What came.
-enum Came {
-    Plaintext(Zeroizing<Vec<u8>>),
-    Goodbye,
-    /// The device wants to hear something.
-    Ping(Bytes),
-    /// A sign of life.
-    Nothing,
-}
-
-impl Inlet {
-    /// What comes next. Cancelled, nothing is lost.
-    async fn next(&mut self) -> Result<Came, Over> {
-        let (stream, opener) = match self {
-            Inlet::Local(reader) => {
-                let plaintext = reader.next().await?;
-                let goodbye = plaintext.is_empty();
-                return Ok(if goodbye { Came::Goodbye } else { Came::Plaintext(plaintext) });
-            }
-            Inlet::Remote { stream, opener } => (stream, opener),
-        };
-        let record = match stream.next().await {
-            Some(Ok(Message::Binary(record))) => record,
-            Some(Ok(Message::Ping(asked))) => return Ok(Came::Ping(asked)),
-            Some(Ok(Message::Pong(_))) => return Ok(Came::Nothing),
-            Some(Ok(Message::Text(_))) => return Err(Over(Some(ClosingReason::Protocol))),
-            Some(Ok(Message::Close(_)) | Err(_)) | None => return Err(Over(None)),
-        };
-        // A record that does not open ends the connection at once and silently.
-        match opener.open(&record).map_err(|_| Over(None))? {
-            Opened::Final(_) => Ok(Came::Goodbye),
-            Opened::Message(plaintext) => Ok(Came::Plaintext(Zeroizing::new(plaintext))),
-        }
-    }
-}
-
-/// Without a time, never.
-async fn sleep_until(time: Option<Instant>) {
-    match time {
-        Some(time) => tokio::time::sleep_until(time).await,
-        None => std::future::pending().await,
-    }
-}
-
 /// What an attachment came to: who holds it, and what the device is told.
 type Prepared = Result<(Held, message::Attached), RequestError>;
 /// A request by its number, or what is wrong with it.
@@ -271,12 +219,15 @@ impl Connection {
         // A device on this machine cannot be gone without its socket.
         let may_fall_silent = !matches!(self.inlet, Inlet::Local(_));
         loop {
+            let rest = self.rest;
             let step = tokio::select! {
                 came = self.inlet.next(), if self.waiting.is_none() => match came {
                     Ok(came) => self.receive_and_rest(came).await,
                     Err(over) => Err(over),
                 },
-                () = sleep_until(self.rest), if self.rest.is_some() => self.wake().await,
+                () = tokio::time::sleep_until(rest.unwrap_or_else(Instant::now)), if rest.is_some() => {
+                    self.wake().await
+                }
                 due = self.windows.next() => self.windows.act(due).await.map_err(Over::from),
                 event = self.events.recv() => self.tell(event).await,
                 news = self.news.recv() => self.tell_news(news).await,
@@ -355,23 +306,23 @@ impl Connection {
         let begun = Instant::now();
         match request {
             Err(error) => {
-                self.charge(Asked::Other, begun);
+                self.charge(Demand::Other, begun);
                 self.reply(id, Err(error)).await
             }
             Ok(Request::Attach(attach)) => {
                 let prepared = self.windows.prepare(&self.shared, attach).await;
-                self.charge(Asked::Attachment, begun);
+                self.charge(Demand::Attachment, begun);
                 self.attach(id, prepared).await
             }
             Ok(Request::Detach { session }) => {
                 let detached = self.windows.close(session).await;
-                self.charge(Asked::Other, begun);
+                self.charge(Demand::Other, begun);
                 self.reply(id, detached.map(|()| Answer::Done {})).await?;
                 self.say_what_is_unsaid(session).await
             }
             Ok(other) => {
                 let answered = requests::answer(&self.shared, &self.device, other).await;
-                self.charge(Asked::Other, begun);
+                self.charge(Demand::Other, begun);
                 self.reply(id, answered).await
             }
         }
@@ -379,10 +330,10 @@ impl Connection {
 
     /// Counts what a request took since it was begun, without its answer, which may wait for the
     /// device to read.
-    fn charge(&mut self, asked: Asked, begun: Instant) {
+    fn charge(&mut self, demand: Demand, begun: Instant) {
         let Some(allowance) = &self.allowance else { return };
         let now = Instant::now();
-        self.rest = allowance.charge(asked, now.saturating_duration_since(begun), now);
+        self.rest = allowance.charge(demand, now.saturating_duration_since(begun), now);
     }
 
     /// The device has rested, unless its other connections have used up what came back.

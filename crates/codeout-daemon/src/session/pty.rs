@@ -124,8 +124,8 @@ impl Pty {
     /// Waits until the terminal, which took nothing, may take something. True when it was let go by
     /// every program once: from then on there is no waiting.
     pub(crate) async fn writable(&self) -> io::Result<bool> {
-        // For this wait alone: with it, whoever reads would wake for each key that is typed, right
-        // before its echo comes.
+        // Watched so for this wait alone: else whoever reads would wake whenever a key is written,
+        // right before its echo comes.
         let again = register(self.0.get_ref().try_clone()?, Interest::WRITABLE)?;
         let guard = again.writable().await?;
         Ok(guard.ready().is_write_closed())
