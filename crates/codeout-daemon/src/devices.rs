@@ -46,8 +46,12 @@ const COLUMNS: &str = "id, key, name, paired_at, last_seen, unfinished, watch_on
 pub struct Devices {
     path: PathBuf,
     connection: Mutex<Connection>,
-    /// Another one to the same file; taken before `connection`, where both are.
+    /// Another one to the same file.
     trail: Mutex<Connection>,
+    /// The turn to write through either. SQLite has no queue: it would try again a few times a
+    /// second, and a trail that is written without a pause could keep a revocation out. Where
+    /// several are taken, `trail` is first and `connection` last.
+    turn: Mutex<()>,
 }
 
 /// A paired device: all that is kept of it but its secret. Times are in seconds since 1970; one
@@ -108,7 +112,12 @@ impl Devices {
         // A crash may have come between a change and this.
         wipe_log(&connection);
         let trail = connect_beside(&path).map_err(|error| classify(&path, error))?;
-        Ok(Devices { path, connection: Mutex::new(connection), trail: Mutex::new(trail) })
+        Ok(Devices {
+            path,
+            connection: Mutex::new(connection),
+            trail: Mutex::new(trail),
+            turn: Mutex::default(),
+        })
     }
 
     /// Adds a device, its pairing unfinished. Its name is `proposed` (`device` for `None`) made
@@ -367,6 +376,7 @@ impl Devices {
 
     /// Runs `change` in a transaction that is on disk when this returns `Ok`.
     fn write<T>(&self, change: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>) -> Result<T> {
+        let _turn = self.turn();
         let mut connection = self.lock();
         let run = || {
             // Takes the write lock first: what is read here is what is changed.
@@ -377,6 +387,10 @@ impl Devices {
             Ok(result)
         };
         run().map_err(|error| classify(&self.path, error))
+    }
+
+    fn turn(&self) -> MutexGuard<'_, ()> {
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock(&self) -> MutexGuard<'_, Connection> {

@@ -29,7 +29,7 @@ impl Devices {
         let failed = |error| classify(&path, error);
         // Two of them have nothing in common: what is noted through the second stays there.
         let (connection, trail) = (open().map_err(failed)?, open().map_err(failed)?);
-        Ok(Devices { path, connection, trail })
+        Ok(Devices { path, connection, trail, turn: Mutex::default() })
     }
 
     /// What has been committed.

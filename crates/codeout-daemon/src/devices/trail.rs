@@ -76,6 +76,7 @@ impl Devices {
         notes: impl Iterator<Item = &'a Note>,
     ) -> Result<Vec<u64>> {
         let mut connection = self.trail_lock();
+        let _turn = self.turn();
         let write = |connection: &mut Connection| {
             let transaction =
                 connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
