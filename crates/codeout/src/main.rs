@@ -7,6 +7,7 @@ mod command;
 mod console;
 mod detach_key;
 mod failure;
+mod fault;
 mod home;
 mod log_file;
 mod offer_page;
@@ -30,6 +31,7 @@ use failure::{Code, Failure};
 use home::Home;
 
 fn main() -> ExitCode {
+    fault::word();
     let cli = cli::parse();
     // Quiet unless asked: CODEOUT_LOG=codeout_daemon=debug. A log file has room for warnings.
     let usual = if matches!(cli.command, Some(Command::Detached(_))) { "warn" } else { "error" };

@@ -152,6 +152,8 @@ enum Start {
 async fn start_with(home: &Path, kilobytes: u64) -> Start {
     let mut command = codeout(home);
     command.args(["start", "--port", "0", "--bind", "127.0.0.1"]);
+    // Words about a panic take memory, too.
+    command.env("RUST_BACKTRACE", "1");
     limited(&mut command, &format!("ulimit -v {kilobytes}"));
     command.stderr(Stdio::piped());
     let output = tokio::time::timeout(PATIENCE, command.output()).await;
