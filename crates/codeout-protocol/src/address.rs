@@ -155,6 +155,22 @@ mod tests {
     }
 
     #[test]
+    fn tells_its_parts_and_the_port_to_dial() {
+        for (text, secure, host, port) in [
+            ("http://desk", false, "desk", 80),
+            ("https://desk", true, "desk", 443),
+            ("http://desk:8400", false, "desk", 8400),
+            ("https://[fd7a::1]", true, "[fd7a::1]", 443),
+            ("http://[fd7a::1]:9000", false, "[fd7a::1]", 9000),
+        ] {
+            let address: Address = text.parse().unwrap();
+            assert_eq!(address.is_secure(), secure, "{text}");
+            assert_eq!(address.host(), host, "{text}");
+            assert_eq!(address.port(), port, "{text}");
+        }
+    }
+
+    #[test]
     fn rejects_what_is_no_address() {
         for (typed, error) in [
             ("", AddressError::Host),
@@ -167,6 +183,7 @@ mod tests {
             ("http://de\x1bsk", AddressError::Host),
             ("http://[fe80::1%eth0]", AddressError::Host),
             ("http://a]b[:1", AddressError::Host),
+            ("http://[::1]x:1", AddressError::Host),
         ] {
             assert_eq!(Address::from_typed(typed), Err(error), "{typed:?}");
         }

@@ -45,6 +45,23 @@ fn assert_broken(opener: &mut Opener, records: &[Vec<u8>]) {
 }
 
 #[test]
+fn a_record_is_as_long_as_is_said_before() {
+    for length in [0, 1, 63, 64, 65, 1_000, MAX_PLAINTEXT] {
+        let record = direction().0.seal(START, &vec![0; length]).unwrap();
+        assert_eq!(record.len(), record_length(length), "{length}");
+        assert!(record.len() <= MAX_RECORD, "{length}");
+    }
+    assert_eq!(record_length(MAX_PLAINTEXT), MAX_RECORD);
+}
+
+#[test]
+fn debug_tells_how_long_a_plaintext_is_and_not_what() {
+    assert_eq!(format!("{:?}", Opened::Message(b"secret".into())), "Message(6 bytes)");
+    assert_eq!(format!("{:?}", Opened::Final(b"last".into())), "Final(4 bytes)");
+    assert_eq!(Opened::Final(b"last".into()).into_bytes(), b"last");
+}
+
+#[test]
 fn the_vectors_records_open_in_order() {
     let file = vectors(include_str!("../../../vectors/channel.json"));
     let key = Key::from_bytes(&array(&file["key"]));
