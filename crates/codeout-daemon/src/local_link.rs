@@ -5,7 +5,7 @@
 use std::io;
 
 use codeout_protocol::channel::MAX_PLAINTEXT;
-use tokio::io::{AsyncReadExt, BufReader, Chain};
+use tokio::io::AsyncReadExt;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use zeroize::{Zeroize, Zeroizing};
 
@@ -15,45 +15,57 @@ const HEAD: usize = 4;
 
 /// Frames that come.
 pub(crate) struct FrameReader {
-    stream: BufReader<Chain<io::Cursor<Vec<u8>>, OwnedReadHalf>>,
-    /// What of the next frame is here. It never grows: that would leave copies of what was
+    stream: OwnedReadHalf,
+    /// What has come, up to the longest frame. It never grows: that would leave copies of what was
     /// typed behind.
-    frame: Zeroizing<Vec<u8>>,
+    here: Zeroizing<Vec<u8>>,
+    /// How much of it was taken, and is wiped.
+    taken: usize,
 }
 
 impl FrameReader {
     /// Frames from `stream`, of which `ahead` was read already.
     pub(crate) fn new(ahead: &[u8], stream: OwnedReadHalf) -> Self {
-        let ahead = io::Cursor::new(ahead.to_vec());
-        let frame = Zeroizing::new(Vec::with_capacity(HEAD + MAX_PLAINTEXT));
-        FrameReader { stream: BufReader::new(ahead.chain(stream)), frame }
+        let room = ahead.len().max(HEAD + MAX_PLAINTEXT);
+        let mut here = Zeroizing::new(Vec::with_capacity(room));
+        here.extend_from_slice(ahead);
+        FrameReader { stream, here, taken: 0 }
     }
 
     /// The next frame's content; empty for a goodbye. Cancelled, the next call goes on.
     pub(crate) async fn next(&mut self) -> io::Result<Zeroizing<Vec<u8>>> {
-        self.fill(HEAD).await?;
-        let mut head = [0; HEAD];
-        head.copy_from_slice(&self.frame[..HEAD]);
-        let length = u32::from_be_bytes(head) as usize;
-        if length > MAX_PLAINTEXT {
-            return Err(io::ErrorKind::InvalidData.into());
-        }
-        self.fill(HEAD + length).await?;
-        let content = Zeroizing::new(self.frame[HEAD..].to_vec());
-        self.frame.as_mut_slice().zeroize();
-        self.frame.clear();
-        Ok(content)
-    }
-
-    async fn fill(&mut self, length: usize) -> io::Result<()> {
-        while self.frame.len() < length {
-            let missing = (length - self.frame.len()) as u64;
-            let frame: &mut Vec<u8> = &mut self.frame;
-            if (&mut self.stream).take(missing).read_buf(frame).await? == 0 {
+        loop {
+            if let Some(content) = self.take()? {
+                return Ok(content);
+            }
+            self.make_room();
+            if self.stream.read_buf(&mut *self.here).await? == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
         }
-        Ok(())
+    }
+
+    /// The first frame's content, if all of it is here.
+    fn take(&mut self) -> io::Result<Option<Zeroizing<Vec<u8>>>> {
+        let rest = &mut self.here[self.taken..];
+        let Some(head) = rest.first_chunk::<HEAD>() else { return Ok(None) };
+        let length = u32::from_be_bytes(*head) as usize;
+        if length > MAX_PLAINTEXT {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
+        let Some(frame) = rest.get_mut(..HEAD + length) else { return Ok(None) };
+        let content = Zeroizing::new(frame[HEAD..].to_vec());
+        frame.zeroize();
+        self.taken += frame.len();
+        Ok(Some(content))
+    }
+
+    /// Moves what is here to the beginning.
+    fn make_room(&mut self) {
+        self.here.copy_within(self.taken.., 0);
+        let left = self.here.len() - std::mem::take(&mut self.taken);
+        self.here[left..].zeroize();
+        self.here.truncate(left);
     }
 }
 
@@ -88,5 +100,82 @@ impl FrameWriter {
     /// Writes what was put. Cancelled, the next call goes on.
     pub(crate) async fn flush(&mut self) -> io::Result<()> {
         self.0.flush().await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use tokio::io::AsyncWriteExt;
+    use tokio::net::UnixStream;
+    use tokio::runtime::Builder;
+
+    use super::*;
+
+    fn frames(contents: &[Vec<u8>]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for content in contents {
+            bytes.extend_from_slice(&(content.len() as u32).to_be_bytes());
+            bytes.extend_from_slice(content);
+        }
+        bytes
+    }
+
+    async fn read_all(ahead: &[u8], pieces: &[&[u8]]) -> (Vec<Vec<u8>>, io::ErrorKind) {
+        let (near, mut far) = UnixStream::pair().unwrap();
+        let (reading, _writing) = near.into_split();
+        let mut reader = FrameReader::new(ahead, reading);
+        let room = reader.here.capacity();
+        let read = async {
+            let mut contents = Vec::new();
+            loop {
+                let next = reader.next().await;
+                assert!(reader.here[..reader.taken].iter().all(|byte| *byte == 0), "not wiped");
+                assert_eq!(reader.here.capacity(), room, "it has grown");
+                match next {
+                    Ok(content) => contents.push(content.to_vec()),
+                    Err(error) => return (contents, error.kind()),
+                }
+            }
+        };
+        let write = async {
+            for piece in pieces {
+                // A reader that has refused the stream takes no more of it.
+                let _ = far.write_all(piece).await;
+                tokio::task::yield_now().await;
+            }
+            drop(far);
+        };
+        tokio::join!(read, write).0
+    }
+
+    fn run<T>(doing: impl Future<Output = T>) -> T {
+        Builder::new_current_thread().enable_all().build().unwrap().block_on(doing)
+    }
+
+    proptest! {
+        #[test]
+        fn frames_come_whole_however_they_are_cut(
+            contents in prop::collection::vec(prop::collection::vec(1_u8.., 0..3_000), 0..20),
+            (ahead, cut) in (0..4_000_usize, 1..5_000_usize),
+        ) {
+            let bytes = frames(&contents);
+            let (ahead, rest) = bytes.split_at(ahead.min(bytes.len()));
+            let pieces: Vec<_> = rest.chunks(cut).collect();
+            let (came, end) = run(read_all(ahead, &pieces));
+            prop_assert_eq!(came, contents);
+            prop_assert_eq!(end, io::ErrorKind::UnexpectedEof);
+        }
+    }
+
+    #[test]
+    fn the_longest_frame_comes_and_a_longer_one_is_refused() {
+        let longest = vec![7; MAX_PLAINTEXT];
+        let mut bytes = frames(&[vec![1], longest.clone(), vec![2]]);
+        bytes.extend_from_slice(&(MAX_PLAINTEXT as u32 + 1).to_be_bytes());
+        bytes.extend_from_slice(&[0; 100]);
+        let (came, end) = run(read_all(&[], &[&bytes]));
+        assert_eq!(came, [vec![1], longest, vec![2]]);
+        assert_eq!(end, io::ErrorKind::InvalidData);
     }
 }

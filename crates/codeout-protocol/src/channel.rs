@@ -6,7 +6,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
 use crate::error::Error;
 use crate::sodium::{self, Key, Pull, Push, STREAM_HEADER, STREAM_OVERHEAD, Tag};
@@ -111,15 +111,10 @@ impl Sealer {
         sodium::pad(&mut self.padded, BLOCK);
         out.reserve_exact(self.padded.len() + STREAM_OVERHEAD);
         self.stream.push(&self.padded, tag, out);
+        // The next one may be long in coming.
+        sodium::wipe(&mut self.padded);
         self.padded.clear();
         Ok(())
-    }
-}
-
-impl Drop for Sealer {
-    fn drop(&mut self) {
-        // `clear` left the last plaintext in place.
-        self.padded.zeroize();
     }
 }
 

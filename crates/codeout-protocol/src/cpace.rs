@@ -91,6 +91,7 @@ pub(crate) fn lv_cat(parts: &[&[u8]]) -> Zeroizing<Vec<u8>> {
         prepend_length(&mut out, part.len());
         out.extend_from_slice(part);
     }
+    debug_assert!(out.len() <= room, "it has grown");
     out
 }
 

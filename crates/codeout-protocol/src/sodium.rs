@@ -777,6 +777,13 @@ pub fn secretstream_baseline(plaintext: &[u8], records: usize) -> bool {
     })
 }
 
+/// Overwrites with zeros, as fast as memory is filled.
+/// See <https://doc.libsodium.org/memory_management#zeroing-memory>.
+pub(crate) fn wipe(buffer: &mut [u8]) {
+    // SAFETY: writes exactly the slice.
+    unsafe { ffi::sodium_memzero(buffer.as_mut_ptr().cast(), buffer.len()) };
+}
+
 /// Pads with 0x80 00 … to the next multiple of `block`, always at least one byte.
 /// See <https://doc.libsodium.org/padding>.
 pub(crate) fn pad(buffer: &mut Vec<u8>, block: usize) {

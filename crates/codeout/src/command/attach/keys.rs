@@ -9,7 +9,7 @@ use codeout_device::{InputError, LastingInput};
 use rustix::io::Errno;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 use super::filter::{Filter, Word};
 use crate::detach_key::DetachKey;
@@ -45,7 +45,8 @@ fn read_terminal(
     let mut buffer = Zeroizing::new(vec![0; AT_ONCE]);
     let mut filter = Filter::new(key);
     while let Some(read) = read_some(&mut buffer) {
-        let mut rest = &buffer[..read];
+        let came = &mut buffer[..read];
+        let mut rest = &*came;
         loop {
             // As much as can come of it: growing would leave a copy behind.
             let most = rest.len() + filter.pending();
@@ -64,6 +65,7 @@ fn read_terminal(
             }
             rest = &rest[length..];
         }
+        came.zeroize();
     }
     // The terminal is gone. What runs in the session is not to end by that.
     let _ = words.send(Word::Leave);
@@ -76,6 +78,7 @@ fn read_pipe(typing: Option<&mut Typing>) {
         if typing.send_and_wait(&buffer[..read]).is_err() {
             return;
         }
+        buffer[..read].zeroize();
     }
     let _ = typing.send_and_wait(&[END_OF_INPUT]);
 }
