@@ -98,10 +98,14 @@ fn a_typed_code_is_compared_by_eye_and_a_shell_opens() {
 }
 
 #[test]
-fn fingerprints_that_differ_forget_everything() {
+fn a_code_is_asked_for_and_fingerprints_that_differ_forget_everything() {
     let (desk, laptop) = (Machine::new(), Machine::new());
     let (address, code) = desk.daemon(&[]);
-    laptop.run(&["join", &address, &code]);
+    laptop.run(&["join", &address]);
+    laptop.terminal.wait_until("pairing code:");
+    laptop.terminal.send_keys(&["K7QM-3FB", "Enter"]);
+    laptop.terminal.wait_until("a code looks like K7QM-3FBR-9TZX");
+    laptop.terminal.send_keys(&[&code.to_lowercase(), "Enter"]);
     laptop.terminal.wait_until("do they match? [y/n]");
     laptop.terminal.send_keys(&["n", "Enter"]);
     let screen = laptop.terminal.wait_until("the fingerprints differ").text();

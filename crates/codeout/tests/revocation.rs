@@ -7,6 +7,8 @@
 mod killed;
 #[path = "revocation/model.rs"]
 mod model;
+#[path = "revocation/opening.rs"]
+mod opening;
 #[path = "revocation/stopping.rs"]
 mod stopping;
 mod support;

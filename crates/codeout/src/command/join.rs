@@ -2,7 +2,7 @@
 
 use codeout_device::{How, PairOutcome, PairProgress, PairRequest, Paired, Unconfirmed, pair};
 use codeout_protocol::address::Address;
-use codeout_protocol::code::Code as PairingCode;
+use codeout_protocol::code::{Code as PairingCode, CodeError};
 use codeout_protocol::link::LinkError;
 use serde::Serialize;
 use zeroize::Zeroizing;
@@ -13,6 +13,8 @@ use crate::command::device_words;
 use crate::failure::{Code, Failure};
 use crate::home::{self, Home};
 use crate::ui::{self, BOLD, GREEN};
+
+const LOOKS: &str = "a code looks like K7QM-3FBR-9TZX";
 
 #[derive(Serialize)]
 struct JoinedJson {
@@ -70,16 +72,26 @@ fn how(args: &JoinArgs) -> Result<How, Failure> {
         Failure::new(Code::Usage, error.to_string())
             .hint("an address looks like http://192.168.1.20:8400; the daemon's terminal shows it")
     })?;
-    let typed = match &args.code {
-        Some(code) => code.clone(),
-        None => ui::ask("pairing code:").ok_or_else(|| {
-            Failure::new(Code::Usage, "an address needs the pairing code behind it")
-        })?,
+    let code = match &args.code {
+        Some(typed) => typed
+            .parse()
+            .map_err(|error: CodeError| Failure::new(Code::Usage, error.to_string()).hint(LOOKS))?,
+        None => ask_code()?,
     };
-    let code: PairingCode = typed.parse().map_err(|error| {
-        Failure::new(Code::Usage, format!("{error}")).hint("a code looks like K7QM-3FBR-9TZX")
-    })?;
     Ok(How::Code { address, code })
+}
+
+/// Asks until it is one: a slip costs nothing, the daemon has not been asked.
+fn ask_code() -> Result<PairingCode, Failure> {
+    loop {
+        let Some(typed) = ui::ask("pairing code:").map(Zeroizing::new) else {
+            return Err(Failure::new(Code::Usage, "an address needs the pairing code behind it"));
+        };
+        match typed.parse() {
+            Ok(code) => return Ok(code),
+            Err(error) => ui::note(format!("  {error}; {LOOKS}")),
+        }
+    }
 }
 
 fn link_error(error: LinkError) -> Failure {
