@@ -154,3 +154,40 @@ impl Error {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    /// Each is a sentence of its own: whoever reads one can tell what it was.
+    fn are_told_apart(all: &[String]) {
+        assert!(all.iter().all(|sentence| sentence.split(' ').count() >= 3), "{all:?}");
+        assert_eq!(all.iter().collect::<HashSet<_>>().len(), all.len(), "{all:?}");
+    }
+
+    #[test]
+    fn every_kind_has_its_own_words() {
+        use Misbehaviour::{Key, Length, Message, Name, Replay, Seal, Tag};
+        let kinds = [Length, Tag, Key, Seal, Name, Replay, Message];
+        are_told_apart(&kinds.map(|kind| kind.to_string()));
+        are_told_apart(&kinds.map(|kind| Error::from(kind).to_string()));
+        are_told_apart(&Alert::ALL.map(|alert| alert.to_string()));
+        use Refusal::{AlreadyUsed, Declined, Expired, NotPaired};
+        are_told_apart(&[NotPaired, AlreadyUsed, Expired, Declined].map(|why| why.to_string()));
+    }
+
+    #[test]
+    fn what_went_wrong_has_its_alert() {
+        assert_eq!(Error::Incompatible.alert(), Alert::Version);
+        assert_eq!(Error::WrongDaemonKey.alert(), Alert::WrongKey);
+        assert_eq!(Error::from(Misbehaviour::Seal).alert(), Alert::Malformed);
+        for alert in Alert::ALL {
+            assert_eq!(Alert::from_byte(alert as u8), Some(alert));
+            assert_eq!(alert.message()[1], alert as u8);
+        }
+        assert_eq!(Alert::from_byte(0), None);
+        assert_eq!(Alert::from_byte(6), None);
+    }
+}
