@@ -8,16 +8,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use codeout_protocol::code::Code;
-use codeout_protocol::link::Link;
 use codeout_protocol::message::{ClosingReason, DeviceEntry, Limits};
 use codeout_protocol::name::Name;
 use codeout_protocol::sodium::KeyPair;
 use tokio::runtime::Handle;
-use tokio::sync::{broadcast, oneshot, watch};
+use tokio::sync::{broadcast, watch};
 
-use crate::address::{self, Candidate, Kind};
 use crate::allowance::Allowances;
 use crate::config::Config;
+use crate::decisions::Decisions;
 use crate::devices::{Device, DeviceId, Devices, DevicesError, THIS_COMPUTER};
 use crate::event::Event;
 use crate::offer::{LIFETIME, OfferLimits, OfferView, Offers};
@@ -46,7 +45,7 @@ pub(crate) struct Shared {
     devices: Devices,
     offers: Mutex<Offers>,
     events: broadcast::Sender<Event>,
-    decisions: Mutex<Decisions>,
+    pub(crate) decisions: Decisions,
     pub(crate) sessions: Sessions,
     pub(crate) trail: Trail,
     asked: Asking,
@@ -56,12 +55,6 @@ pub(crate) struct Shared {
     pub(crate) restarts: u32,
     /// When devices were connected last, not yet written down.
     seen: Mutex<HashMap<DeviceId, u64>>,
-}
-
-#[derive(Debug, Default)]
-struct Decisions {
-    last: u64,
-    open: HashMap<u64, oneshot::Sender<bool>>,
 }
 
 /// What a daemon is asked to do with itself, through its control socket.
@@ -84,42 +77,6 @@ struct Asking {
 impl Default for Asking {
     fn default() -> Self {
         Asking { sender: watch::Sender::new(None) }
-    }
-}
-
-/// A link of the current offer, and what kind of address it names.
-#[derive(Debug, Clone)]
-pub struct OfferLink {
-    /// The link.
-    pub link: Link,
-    /// The kind of its address; `None` when it was set with `advertise`.
-    pub kind: Option<Kind>,
-}
-
-/// A question that waits for its answer; dropping it withdraws it.
-struct Question<'a> {
-    shared: &'a Shared,
-    request: u64,
-}
-
-impl Drop for Question<'_> {
-    fn drop(&mut self) {
-        self.shared.decisions().open.remove(&self.request);
-        self.shared.emit(Event::ConfirmationOver { request: self.request });
-    }
-}
-
-impl OfferLink {
-    /// The kind as a word: `certificate`, `tailnet`, `lan`, `public`, `loopback`, `advertised`.
-    pub fn kind_word(&self) -> &'static str {
-        match self.kind {
-            None => "advertised",
-            Some(Kind::Named) => "certificate",
-            Some(Kind::Tailnet) => "tailnet",
-            Some(Kind::Lan) => "lan",
-            Some(Kind::Public) => "public",
-            Some(Kind::Loopback) => "loopback",
-        }
     }
 }
 
@@ -162,7 +119,7 @@ impl Shared {
             devices,
             offers: Mutex::new(Offers::new(now)),
             events: broadcast::Sender::new(EVENT_BACKLOG),
-            decisions: Mutex::default(),
+            decisions: Decisions::default(),
             sessions,
             trail: Trail::default(),
             asked: Asking::default(),
@@ -299,55 +256,11 @@ impl Shared {
         let mut offers = self.offers();
         let view = offers.open(self.now(), Code::random(), limits);
         // Whoever is asked about the offer before need not answer any more.
-        self.decisions().open.clear();
+        self.decisions.withdraw_all();
         drop(offers);
         self.note(Happening::offer(by, limits));
         self.emit(Event::OfferOpened { number: view.number });
         view
-    }
-
-    /// The links of an offer, the one most likely to be reached first.
-    pub(crate) fn links(&self, code: &Code) -> Vec<OfferLink> {
-        let link = |address| Link { address, code: code.clone(), daemon_key: self.identity.public };
-        if let Some(address) = &self.config.advertise {
-            return vec![OfferLink { link: link(address.clone()), kind: None }];
-        }
-        let with_kind =
-            |Candidate { address, kind }| OfferLink { link: link(address), kind: Some(kind) };
-        self.candidates().into_iter().map(with_kind).collect()
-    }
-
-    /// The addresses that a device may reach this daemon at; looked up anew, since they change.
-    pub(crate) fn candidates(&self) -> Vec<Candidate> {
-        let bind = self.config.bind.unwrap_or(std::net::Ipv6Addr::UNSPECIFIED.into());
-        let interfaces = address::interfaces().unwrap_or_else(|error| {
-            tracing::warn!(%error, "cannot list the network interfaces");
-            Vec::new()
-        });
-        let found = address::candidates(&interfaces, bind, self.port);
-        match &self.tls {
-            Some(tls) => address::secured(found, &tls.names(), |host| tls.covers(host), self.port),
-            None => found,
-        }
-    }
-
-    /// The address to type on this computer.
-    pub(crate) fn here(&self) -> String {
-        if self.tls.is_some()
-            && let Some(best) = self.candidates().first()
-        {
-            return best.address.to_string();
-        }
-        let scheme = if self.tls.is_some() { "https" } else { "http" };
-        match self.config.bind {
-            Some(IpAddr::V4(v4)) if !v4.is_unspecified() && !v4.is_loopback() => {
-                format!("{scheme}://{v4}:{}", self.port)
-            }
-            Some(IpAddr::V6(v6)) if !v6.is_unspecified() && !v6.is_loopback() => {
-                format!("{scheme}://[{v6}]:{}", self.port)
-            }
-            _ => format!("{scheme}://localhost:{}", self.port),
-        }
     }
 
     /// Takes another certificate, if there is one; tells what became of it.
@@ -420,44 +333,6 @@ impl Shared {
             ..device.entry()
         };
         Ok(devices.iter().map(entry).collect())
-    }
-
-    /// Asks the daemon's user whether a device may be paired; false when nobody answers within
-    /// `patience`.
-    pub(crate) async fn ask(
-        &self,
-        question: impl FnOnce(u64) -> Event,
-        patience: Duration,
-    ) -> bool {
-        let (answer, answered) = oneshot::channel();
-        let request = {
-            let mut decisions = self.decisions();
-            decisions.last += 1;
-            let request = decisions.last;
-            decisions.open.insert(request, answer);
-            request
-        };
-        let _open = Question { shared: self, request };
-        self.emit(question(request));
-        matches!(tokio::time::timeout(patience, answered).await, Ok(Ok(true)))
-    }
-
-    /// Answers a question. False when nobody waits for this answer any more.
-    pub(crate) fn decide(&self, request: u64, admit: bool) -> bool {
-        let waiting = self.decisions().open.remove(&request);
-        waiting.is_some_and(|answer| answer.send(admit).is_ok())
-    }
-
-    /// Ends the questions whose offer is over: its time runs while the machine sleeps.
-    fn end_questions(&self) {
-        let offers = self.offers();
-        if !offers.is_deciding(self.now()) {
-            self.decisions().open.clear();
-        }
-    }
-
-    fn decisions(&self) -> MutexGuard<'_, Decisions> {
-        self.decisions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Puts in order what time has changed: ends questions that nobody need answer any more and
