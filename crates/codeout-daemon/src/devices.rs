@@ -408,16 +408,18 @@ impl fmt::Debug for Devices {
 /// What the daemon's own user is called among devices.
 pub(crate) const THIS_COMPUTER: &str = "this computer";
 
-/// An id that is no other device's, nor any device's name.
 fn fresh_id(devices: &[Device]) -> DeviceId {
     loop {
         let id = DeviceId::random();
-        let is_taken =
-            |device: &Device| device.id == id || folded(device.name.as_str()) == id.as_str();
-        if !devices.iter().any(is_taken) {
+        if is_free(id, devices) {
             return id;
         }
     }
+}
+
+/// Whether the id is no device's, nor any device's name.
+fn is_free(id: DeviceId, devices: &[Device]) -> bool {
+    !devices.iter().any(|device| device.id == id || folded(device.name.as_str()) == id.as_str())
 }
 
 /// `wanted`, or the first of `wanted-2`, `wanted-3`... that is no name and no id in `others`, nor what

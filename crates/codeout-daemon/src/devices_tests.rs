@@ -52,6 +52,24 @@ fn names(devices: &Devices) -> Vec<String> {
 }
 
 #[test]
+fn an_id_is_free_that_is_no_devices_and_no_devices_name() {
+    let (_home, devices) = fresh();
+    let device = pair(&devices, 1, "phone");
+    let id = DeviceId::random();
+    assert!(is_free(id, &devices.list().unwrap()));
+    assert!(!is_free(device.id, &devices.list().unwrap()));
+    pair(&devices, 2, &id.as_str().to_uppercase());
+    assert!(!is_free(id, &devices.list().unwrap()));
+}
+
+#[test]
+fn debug_tells_which_list_it_is() {
+    let (home, devices) = fresh();
+    let told = format!("{devices:?}");
+    assert!(told.contains(list_in(&home).to_str().unwrap()), "{told}");
+}
+
+#[test]
 fn keeps_all_of_a_device_and_gives_it_back() {
     let (home, devices) = fresh();
     let psk = Psk::random();

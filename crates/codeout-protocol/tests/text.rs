@@ -72,6 +72,7 @@ fn fingerprints_are_the_vectors() {
     let file = vectors(include_str!("../../../vectors/fingerprint.json"));
     for case in list(&file["cases"], 4) {
         let fingerprint = Fingerprint::of(&PublicKey(array(&case["spk"]))).unwrap();
+        assert_eq!(format!("{fingerprint:?}"), format!("Fingerprint({fingerprint})"));
         let printed = text(&case["fingerprint"]);
         assert_eq!(fingerprint.to_string(), printed);
         assert_eq!(printed.parse(), Ok(fingerprint));
