@@ -27,7 +27,7 @@ const SESSIONS: usize = 1_000;
 const BREAKERS: usize = 16;
 
 /// A stage, and the device that attacks on it.
-fn stage(
+pub(super) fn stage(
     report: &mut Report,
     world: &World,
     name: &str,

@@ -13,6 +13,7 @@ mod rush;
 mod stage;
 mod strangers;
 mod tally;
+mod telling;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
@@ -21,13 +22,14 @@ use crate::processes::World;
 
 type Part = (&'static str, fn(&mut Report, &World));
 
-const PARTS: [Part; 12] = [
+const PARTS: [Part; 13] = [
     ("strangers", strangers::idle),
     ("handshakes", strangers::endless),
     ("established", established::run),
     ("rush", rush::run),
     ("pairing", pairing::run),
     ("asking", malice::asking),
+    ("telling", telling::run),
     ("opening", malice::opening),
     ("sizes", malice::sizes),
     ("attaching", malice::attaching),

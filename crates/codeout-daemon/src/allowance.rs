@@ -1,4 +1,4 @@
-//! How much of the daemon's time each device may take with what it asks.
+//! How much of the daemon's time each device may take with what it asks, and with what it tells.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,6 +19,10 @@ const LEAST: Duration = Duration::from_micros(500);
 const MOST: Duration = Duration::from_millis(20);
 /// What counts for an attachment: the snapshot is made behind the answer.
 const ATTACHMENT: Duration = Duration::from_millis(5);
+/// What counts for whatever comes, request or not: it was read, opened, passed on…
+const WORD: Duration = Duration::from_micros(20);
+/// …and each byte of it.
+const BYTE: Duration = Duration::from_nanos(2);
 
 /// What a device can owe: what all of its connections ask before they are made to wait. More would keep
 /// one that only comes back from what it asks for the first time.
@@ -47,11 +51,15 @@ impl Allowances {
     }
 }
 
-/// What one device may still take.
+/// What one device may still take. What it asks and what it tells are apart: keys are not to wait
+/// because much was asked.
 #[derive(Debug)]
-pub(crate) struct Allowance(Mutex<Taken>);
+pub(crate) struct Allowance {
+    asked: Mutex<Taken>,
+    told: Mutex<Taken>,
+}
 
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 struct Taken {
     /// What was taken, less what has come back since.
     owed: Duration,
@@ -60,7 +68,8 @@ struct Taken {
 
 impl Allowance {
     fn new(now: Instant) -> Self {
-        Allowance(Mutex::new(Taken { owed: Duration::ZERO, at: now }))
+        let nothing = Taken { owed: Duration::ZERO, at: now };
+        Allowance { asked: Mutex::new(nothing), told: Mutex::new(nothing) }
     }
 
     /// Counts a request that took `time`. Until when the device is to wait with the next one, if
@@ -70,28 +79,43 @@ impl Allowance {
             Demand::Attachment => ATTACHMENT,
             Demand::Other => LEAST,
         };
-        let mut taken = self.settled(now);
-        taken.owed = (taken.owed + time.clamp(least, MOST)).min(MOST_OWED);
-        taken.rest(now)
+        settled(&self.asked, now).take(time.clamp(least, MOST), now)
     }
 
-    /// Until when the device is to wait, if it is.
+    /// Until when the device is to wait with what it asks, if it is.
     pub(crate) fn rest(&self, now: Instant) -> Option<Instant> {
-        self.settled(now).rest(now)
+        settled(&self.asked, now).rest(now)
+    }
+
+    /// Counts that something came, of so many bytes: keys, an acknowledgement, a sign of life. Until
+    /// when nothing is to be read from the device, if that is so; to be asked again then.
+    pub(crate) fn told(&self, bytes: usize, now: Instant) -> Option<Instant> {
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        settled(&self.told, now).take(WORD + BYTE * bytes, now)
+    }
+
+    /// Until when nothing is to be read from the device, if that is so.
+    pub(crate) fn pause(&self, now: Instant) -> Option<Instant> {
+        settled(&self.told, now).rest(now)
     }
 
     fn is_full(&self, now: Instant) -> bool {
-        self.settled(now).owed.is_zero()
-    }
-
-    fn settled(&self, now: Instant) -> MutexGuard<'_, Taken> {
-        let mut taken = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        taken.settle(now);
-        taken
+        [&self.asked, &self.told].iter().all(|taken| settled(taken, now).owed.is_zero())
     }
 }
 
+fn settled(taken: &Mutex<Taken>, now: Instant) -> MutexGuard<'_, Taken> {
+    let mut taken = taken.lock().unwrap_or_else(PoisonError::into_inner);
+    taken.settle(now);
+    taken
+}
+
 impl Taken {
+    fn take(&mut self, time: Duration, now: Instant) -> Option<Instant> {
+        self.owed = (self.owed + time).min(MOST_OWED);
+        self.rest(now)
+    }
+
     fn rest(&self, now: Instant) -> Option<Instant> {
         let over = self.owed.saturating_sub(BURST);
         (!over.is_zero()).then(|| now + over * SHARE)
@@ -144,6 +168,46 @@ mod tests {
             let allowance = Allowance::new(now);
             let answered = in_a_minute(&allowance, demand, Duration::from_nanos(1), now);
             assert!(least * answered <= MINUTE / SHARE + 2 * BURST, "{answered}");
+        }
+    }
+
+    #[test]
+    fn who_tells_without_end_gets_a_fifth_of_a_processor() {
+        let begun = Instant::now();
+        let (allowance, end) = (Allowance::new(begun), begun + MINUTE);
+        let (mut now, mut told) = (begun, 0);
+        while now < end {
+            told += 1;
+            now = allowance.told(0, now).unwrap_or(now) + WORD;
+        }
+        let fair = MINUTE / SHARE;
+        assert!((fair..=fair + 2 * BURST).contains(&(WORD * told)), "{told}");
+    }
+
+    #[test]
+    fn what_is_told_and_what_is_asked_are_apart() {
+        let now = Instant::now();
+        let allowance = Allowance::new(now);
+        while allowance.told(0, now).is_none() {}
+        assert_eq!(allowance.rest(now), None);
+        while allowance.charge(Demand::Other, MOST, now).is_none() {}
+        let later = now + BURST * SHARE;
+        assert_eq!(allowance.pause(later), None);
+    }
+
+    #[test]
+    fn who_types_fast_and_reads_much_never_waits() {
+        let mut now = Instant::now();
+        let allowance = Allowance::new(now);
+        // The acknowledgements of half a gigabyte of output a second…
+        for _ in 0..80_000 {
+            assert_eq!(allowance.told(17, now), None);
+            now += Duration::from_micros(125);
+        }
+        // …and 50 MiB of input.
+        for _ in 0..16_000 {
+            assert_eq!(allowance.told(32_768, now), None);
+            now += Duration::from_micros(625);
         }
     }
 

@@ -27,6 +27,17 @@ pub(super) enum Came {
     Nothing,
 }
 
+impl Came {
+    /// How much it is, in bytes.
+    pub(super) fn length(&self) -> usize {
+        match self {
+            Came::Plaintext(plaintext) => plaintext.len(),
+            Came::Ping(asked) => asked.len(),
+            Came::Goodbye | Came::Nothing => 0,
+        }
+    }
+}
+
 impl Inlet {
     /// What comes next. Cancelled, nothing is lost.
     pub(super) async fn next(&mut self) -> Result<Came, Over> {

@@ -125,6 +125,10 @@ pub(crate) async fn serve_local(stream: BufReader<UnixStream>, shared: Arc<Share
     Connection::new(&shared, device, outbox, inlet).serve(presence).await;
 }
 
+async fn until(due: Option<Instant>) {
+    tokio::time::sleep_until(due.unwrap_or_else(Instant::now)).await;
+}
+
 /// What an attachment came to: who holds it, and what the device is told.
 type Prepared = Result<(Held, message::Attached), RequestError>;
 /// A request by its number, or what is wrong with it.
@@ -147,6 +151,8 @@ struct Connection {
     rest: Option<Instant>,
     /// One that came meanwhile. Nothing is read behind it.
     waiting: Option<Numbered>,
+    /// Until when nothing is read: the device has told so much.
+    pause: Option<Instant>,
 }
 
 /// What is left of a connection.
@@ -185,6 +191,7 @@ impl Connection {
             unfinished: device.unfinished,
             windows: Windows::new(outbox.clone(), &device),
             rest: allowance.as_ref().and_then(|allowance| allowance.rest(now)),
+            pause: allowance.as_ref().and_then(|allowance| allowance.pause(now)),
             allowance,
             waiting: None,
             device,
@@ -219,15 +226,19 @@ impl Connection {
         // A device on this machine cannot be gone without its socket.
         let may_fall_silent = !matches!(self.inlet, Inlet::Local(_));
         loop {
-            let rest = self.rest;
+            let (rest, pause) = (self.rest, self.pause);
+            let reads = self.waiting.is_none() && pause.is_none();
             let step = tokio::select! {
-                came = self.inlet.next(), if self.waiting.is_none() => match came {
+                came = self.inlet.next(), if reads => match came {
                     Ok(came) => self.receive_and_rest(came).await,
                     Err(over) => Err(over),
                 },
-                () = tokio::time::sleep_until(rest.unwrap_or_else(Instant::now)), if rest.is_some() => {
-                    self.wake().await
+                () = until(pause), if pause.is_some() => {
+                    let allowance = self.allowance.as_ref();
+                    self.pause = allowance.and_then(|allowance| allowance.pause(Instant::now()));
+                    Ok(())
                 }
+                () = until(rest), if rest.is_some() => self.wake().await,
                 due = self.windows.next() => self.windows.act(due).await.map_err(Over::from),
                 event = self.events.recv() => self.tell(event).await,
                 news = self.news.recv() => self.tell_news(news).await,
@@ -255,6 +266,9 @@ impl Connection {
 
     async fn receive(&mut self, came: Came) -> Result<(), Over> {
         self.silence.broken();
+        if let Some(allowance) = &self.allowance {
+            self.pause = allowance.told(came.length(), Instant::now());
+        }
         match came {
             Came::Nothing => Ok(()),
             Came::Ping(asked) => Ok(self.outbox.pong(&asked).await?),

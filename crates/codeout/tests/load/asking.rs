@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use codeout_daemon::OfferLimits;
 use codeout_protocol::message::{
@@ -143,6 +144,31 @@ async fn who_asks_for_much_waits_and_the_others_do_not() {
     // The other gets its answers all the same.
     flood.join_all().await;
     assert_eq!(answered.load(Ordering::SeqCst), pings);
+}
+
+/// The same goes for what asks nothing: it is read no faster than a device's share of the daemon's
+/// time allows, whatever it is.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_tells_much_waits_and_the_others_do_not() {
+    const WORDS: u32 = 60_000;
+    // Each counts 20 µs of that share, a fifth of a processor; 400 ms of it may be taken at once.
+    const LEAST: Duration = Duration::from_micros(20).saturating_mul(WORDS);
+    const WAIT: Duration = LEAST.saturating_sub(Duration::from_millis(400)).saturating_mul(5);
+    let mut stage = Stage::set().await;
+    let mut flooding = stage.pair("flooding", OfferLimits::default()).await;
+    let session = stage.session;
+    flooding.attach(watching(session)).await;
+    let nothing = FromDevice::OutputRead(Progress { session, offset: 0 }).write();
+    let begun = Instant::now();
+    let flood = tokio::spawn(async move {
+        for _ in 0..WORDS {
+            flooding.line.send(&nothing).await.unwrap();
+        }
+        flooding.ask(Request::Ping).await.unwrap()
+    });
+    stage.types("meanwhile").await;
+    assert!(matches!(flood.await.unwrap(), Outcome::Ok(_)));
+    assert!(begun.elapsed() >= WAIT, "it was all read in {:?}", begun.elapsed());
 }
 
 async fn flood_of_pings(device: &mut Device, times: usize) -> Counts {
