@@ -39,8 +39,8 @@ const STOPPING: Duration = Duration::from_secs(2);
 /// it ends it without waiting.
 #[derive(Debug)]
 pub struct Daemon {
-    shared: Arc<Shared>,
-    fingerprint: OwnFingerprint,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) fingerprint: OwnFingerprint,
     stop: watch::Sender<bool>,
     tasks: JoinSet<()>,
     /// Kept until the daemon goes.
