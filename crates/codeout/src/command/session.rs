@@ -26,7 +26,8 @@ pub(crate) async fn end(args: SessionArgs, home: &Home) -> Result<(), Failure> {
     target.connection.close().await;
     match ended {
         Ok(status) => {
-            ui::say(format!("{} has ended {}", entry.name, ui::ending(status?)));
+            let how = status?.map_or_else(String::new, |status| format!(" {}", ui::ending(status)));
+            ui::say(format!("{} has ended{how}", entry.name));
             Ok(())
         }
         Err(_) => Err(Failure::new(Code::Other, format!("{} has not ended yet", entry.name))
@@ -34,28 +35,29 @@ pub(crate) async fn end(args: SessionArgs, home: &Home) -> Result<(), Failure> {
     }
 }
 
-/// Waits until a session has ended. Says how.
-async fn ending(target: &Target, session: SessionId) -> Result<ExitStatus, Failure> {
+/// Waits until a session has ended. Says how; `None` when it is not known, because somebody who
+/// watched has dismissed it.
+async fn ending(target: &Target, session: SessionId) -> Result<Option<ExitStatus>, Failure> {
     loop {
         // It may have ended before this connection heard of it, and events may have been missed.
         let listed = target.sessions().await?;
         match listed.into_iter().find(|entry| entry.session == session) {
             Some(entry) => {
                 if let Some(ended) = entry.ended {
-                    return Ok(ended.status);
+                    return Ok(Some(ended.status));
                 }
             }
-            None => return Err(gone()),
+            None => return Ok(None),
         }
         loop {
             match target.connection.next_event().await {
                 Some(Event::SessionEnded { session: ended, status }) if ended == session => {
-                    return Ok(status);
+                    return Ok(Some(status));
                 }
                 Some(Event::SessionDismissed { session: ended }) if ended == session => break,
                 Some(Event::SessionChanged { session: entry }) if entry.session == session => {
                     if let Some(ended) = entry.ended {
-                        return Ok(ended.status);
+                        return Ok(Some(ended.status));
                     }
                 }
                 Some(_) => {}
@@ -66,10 +68,6 @@ async fn ending(target: &Target, session: SessionId) -> Result<ExitStatus, Failu
             }
         }
     }
-}
-
-fn gone() -> Failure {
-    Failure::new(Code::NoSession, "the session has ended, and somebody has dismissed it")
 }
 
 /// `codeout rename SESSION NAME`
