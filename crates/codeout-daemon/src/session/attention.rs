@@ -98,8 +98,16 @@ impl Session {
         now: u64,
     ) {
         let attention = Attention { at: now, reason, title, text };
-        // It is on the list in any case: somebody may have typed since the last was told.
-        locked(&self.about).attention = Some(attention.clone());
+        {
+            let mut about = locked(&self.about);
+            let waiting = about.attention.as_ref().map(|waiting| waiting.reason);
+            if waiting.is_none_or(|waiting| !says_more(waiting, reason)) {
+                // On the list in any case: somebody may have typed since the last was told.
+                about.attention = Some(attention.clone());
+            } else if reason == AttentionReason::Quiet {
+                return;
+            }
+        }
         if locked(&self.noticing).may_tell(reason, Instant::now()) {
             self.report(News::Attention(attention));
         }
@@ -107,9 +115,26 @@ impl Session {
     }
 }
 
+/// Whether what waits for a look is not to give way to this: a program that has said what it wants
+/// rings, and falls silent.
+fn says_more(waiting: AttentionReason, reason: AttentionReason) -> bool {
+    use AttentionReason::{Bell, Notification, Quiet};
+    matches!((waiting, reason), (Notification, Bell | Quiet) | (Bell, Quiet))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_program_said_does_not_give_way_to_a_bell_or_to_silence() {
+        use AttentionReason::{Bell, Ended, Notification, Quiet};
+        let all = [Bell, Notification, Quiet, Ended];
+        let stays = |waiting| all.into_iter().filter(move |reason| says_more(waiting, *reason));
+        assert_eq!(stays(Notification).collect::<Vec<_>>(), [Bell, Quiet]);
+        assert_eq!(stays(Bell).collect::<Vec<_>>(), [Quiet]);
+        assert_eq!(stays(Quiet).chain(stays(Ended)).count(), 0);
+    }
 
     #[test]
     fn silence_is_news_once_behind_activity() {
