@@ -195,6 +195,26 @@ async fn whoever_follows_hears_of_everything_through_a_restart_to_the_end() {
     assert_eq!(refused.status.code(), Some(10), "{refused:?}");
 }
 
+/// Whatever else the end of the daemon's process cuts short.
+#[tokio::test(flavor = "multi_thread")]
+async fn each_restart_tells_that_devices_were_disconnected() {
+    const RESTARTS: usize = 5;
+    let home = TempDir::new().unwrap();
+    let home = home.path();
+    let daemon = DaemonProcess::start(home).await;
+    let phone = pair(home, &daemon, "phone").await;
+    let credentials = phone.credentials.clone();
+    let mut connected = phone;
+    for _ in 0..RESTARTS {
+        said(home, &["restart"]).await;
+        connected.last_word().await.unwrap();
+        connected = Device::connect(daemon.port, &credentials).await.unwrap();
+    }
+    let lines = trail(home, &[]).await;
+    let because = |line: &&Value| line["event"] == "disconnected" && line["reason"] == "restarting";
+    assert_eq!(lines.iter().filter(because).count(), RESTARTS, "{lines:#?}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn who_speaks_as_no_device_does_is_told_of() {
     let home = TempDir::new().unwrap();

@@ -81,7 +81,7 @@ async fn serve_device(
     is_plain: bool,
     admitted: Admitted,
 ) {
-    let Admitted { device, channel, presence } = admitted;
+    let Admitted { device, channel, mut presence } = admitted;
     shared.note_seen(device.id);
     shared.note(Happening::Connected { device: (&device).into(), source });
     shared.emit(Event::Connected { device: device.clone(), source });
@@ -95,9 +95,11 @@ async fn serve_device(
     let outbox = Outbox::remote(RecordWriter::new(way, channel.sealer, clock));
     let inlet = Inlet::Remote { stream, opener: Box::new(channel.opener) };
     let connection = Connection::new(&shared, device.clone(), outbox, inlet);
-    let Ended { inlet, said, reason } = connection.serve(presence).await;
-    // The device may take its time to let go of the link.
+    let Ended { inlet, said, reason } = connection.serve(&mut presence).await;
+    // Before it counts as gone: a daemon that ends writes the trail when nobody is there any more.
     shared.note(Happening::Disconnected { device: (&device).into(), reason });
+    // The device may take its time to let go of the link.
+    drop(presence);
     if let Inlet::Remote { mut stream, .. } = inlet {
         match said {
             Some(true) => stream_below.let_go(&mut stream).await,
@@ -112,7 +114,7 @@ async fn serve_device(
 /// Serves a device on the same computer, whose user the operating system has told.
 pub(crate) async fn serve_local(stream: BufReader<UnixStream>, shared: Arc<Shared>) {
     let device = shared.local_device();
-    let Some(presence) = shared.registry.enter_local(&device.id) else { return };
+    let Some(mut presence) = shared.registry.enter_local(&device.id) else { return };
     // What was read ahead of the line that asked for this stays in the buffer.
     let ahead = stream.buffer().to_vec();
     let (reading, writing) = stream.into_inner().into_split();
@@ -122,7 +124,7 @@ pub(crate) async fn serve_local(stream: BufReader<UnixStream>, shared: Arc<Share
         return;
     }
     let inlet = Inlet::Local(FrameReader::new(&ahead, reading));
-    Connection::new(&shared, device, outbox, inlet).serve(presence).await;
+    Connection::new(&shared, device, outbox, inlet).serve(&mut presence).await;
 }
 
 async fn until(due: Option<Instant>) {
@@ -202,7 +204,7 @@ impl Connection {
     }
 
     /// Serves until the connection is over, and says the last word.
-    async fn serve(mut self, mut presence: Presence) -> Ended {
+    async fn serve(mut self, presence: &mut Presence) -> Ended {
         // Ending from this side drops whatever the connection is doing, also when it waits for a
         // device that does not read.
         let reason = tokio::select! {
