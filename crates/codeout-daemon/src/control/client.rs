@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::Path;
+use std::time::Duration;
 
 use codeout_protocol::message::{DeviceEntry, OfferEntry};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -12,6 +13,10 @@ use super::{ControlError, ControlReply, ControlRequest, MAX_LINE, OfferEnd, Stat
 use crate::config::Paths;
 use crate::offer::OfferLimits;
 use crate::trail::{Entry, Query};
+
+/// How long the daemon may take to answer. A slow disk takes less, and so does a fingerprint on a
+/// slow computer; one that was suspended answers never.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A connection to the daemon that runs for the same user. It serves one request.
 #[derive(Debug)]
@@ -28,6 +33,9 @@ pub enum ClientError {
     /// The daemon went away in the middle.
     #[error("the daemon ended in the middle of its answer")]
     Gone(#[source] io::Error),
+    /// The daemon runs and says nothing.
+    #[error("the daemon does not answer")]
+    Silent,
     /// The daemon answered with something else: it is of another version.
     #[error("the running daemon is of another version")]
     Version,
@@ -171,8 +179,11 @@ impl Client {
     async fn ask(&mut self, request: &ControlRequest) -> Result<ControlReply, ClientError> {
         let mut line = serde_json::to_vec(request).map_err(io::Error::from)?;
         line.push(b'\n');
-        self.stream.get_mut().write_all(&line).await?;
-        self.read().await
+        let answered = async {
+            self.stream.get_mut().write_all(&line).await?;
+            self.read().await
+        };
+        tokio::time::timeout(PATIENCE, answered).await.unwrap_or(Err(ClientError::Silent))
     }
 
     async fn read(&mut self) -> Result<ControlReply, ClientError> {
@@ -236,5 +247,17 @@ impl RemoteOffer {
             ControlReply::OfferOver(end) => Ok(end),
             _ => Err(ClientError::Version),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_daemon_that_says_nothing_is_not_waited_for_without_end() {
+        let (near, _far) = UnixStream::pair().unwrap();
+        let answer = Client::of(near).status().await;
+        assert!(matches!(answer, Err(ClientError::Silent)), "{answer:?}");
     }
 }

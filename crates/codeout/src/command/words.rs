@@ -144,6 +144,8 @@ pub(crate) fn client_error(error: ClientError) -> Failure {
         ClientError::Daemon(error) => control_error(error),
         ClientError::Gone(_) => Failure::new(Code::Cut, error.to_string())
             .hint("was it stopped? `codeout status` tells whether it runs"),
+        ClientError::Silent => Failure::new(Code::Unreachable, error.to_string())
+            .hint("it was suspended, or hangs: `fg` where it was started, or end its process"),
         ClientError::Version => {
             Failure::new(Code::NotCodeout, error.to_string()).hint("stop it and start this version")
         }
