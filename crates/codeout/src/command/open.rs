@@ -1,7 +1,7 @@
 //! `codeout open`: a session of its own for a program.
 
 use std::io::IsTerminal;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::process::ExitCode;
 
 use codeout_protocol::message::{Answer, Open, Request, TerminalSize};
@@ -94,22 +94,28 @@ impl Place {
         }
         match &self.here {
             Some(here) => word.contains('/') && here.join(word).is_dir(),
-            None => word.ends_with('/'),
+            // What is there cannot be seen from here; what this machine has there too is one.
+            None => word.ends_with('/') || word.starts_with('/') && Path::new(word).is_dir(),
         }
     }
 
-    /// A directory as the daemon is told it. What this machine's shell has made of `~/projects` is
+    /// A directory as the daemon is told it. On another machine one is below the home directory
+    /// there, where nothing else is said; and what this machine's shell has made of `~/projects` is
     /// below the home directory of this machine, and means the one of the other.
     fn sent(&self, directory: &str) -> String {
         match &self.here {
             Some(_) if directory == "~" || directory.starts_with("~/") => directory.to_owned(),
             Some(here) => path_text(tidy(&here.join(directory))),
             None => {
-                let below = self
-                    .home
-                    .as_ref()
-                    .and_then(|home| Path::new(directory).strip_prefix(home).ok().map(path_text));
-                below.map_or_else(|| directory.to_owned(), |below| format!("~/{below}"))
+                let path = Path::new(directory);
+                let below = self.home.as_ref().and_then(|home| path.strip_prefix(home).ok());
+                match below {
+                    Some(below) => format!("~/{}", path_text(below)),
+                    None if path.is_absolute() || directory.starts_with('~') => {
+                        directory.to_owned()
+                    }
+                    None => format!("~/{}", path_text(tidy(path))),
+                }
             }
         }
     }
@@ -125,7 +131,7 @@ impl Place {
 
 /// The path without `.` in it.
 fn tidy(path: &Path) -> PathBuf {
-    path.components().collect()
+    path.components().filter(|part| *part != Component::CurDir).collect()
 }
 
 fn path_text(path: impl AsRef<Path>) -> String {
@@ -177,14 +183,22 @@ mod tests {
     }
 
     #[test]
-    fn on_another_machine_they_are_sent_as_typed() {
+    fn on_another_machine_they_are_below_home_there() {
+        let here = tempfile::tempdir().unwrap();
+        let both = here.path().to_str().unwrap();
         for (words, program, directory) in [
             (&["claude", "~/api"][..], "claude", "~/api"),
             (&["claude", "/my/own/api"], "claude", "~/api"),
             (&["claude", "/srv/api"], "claude", "/srv/api"),
-            (&["claude", "api"], "claude", "api"),
+            (&["claude", "api"], "claude", "~/api"),
+            (&["claude", "./api"], "claude", "~/api"),
             (&["claude"], "claude", "~/"),
-            (&["api/"], "", "api/"),
+            (&["api/"], "", "~/api"),
+            (&["."], "", "~/"),
+            (&[".."], "", "~/.."),
+            (&["~"], "", "~"),
+            (&[both], "", both),
+            (&["/nowhere/program"], "/nowhere/program", "~/"),
             (&[], "", "~/"),
         ] {
             let expected = (program.to_owned(), directory.to_owned());
