@@ -3,7 +3,9 @@
 use std::io::{IsTerminal, Read, Write};
 use std::sync::Arc;
 
-use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
+use rustix::termios::{
+    LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcgetwinsize, tcsetattr,
+};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
@@ -21,7 +23,11 @@ struct Terminal {
     living: String,
 }
 
-/// Keys come one by one and unseen; Ctrl-C is still a signal.
+/// What a special key of a terminal is set to, so that there is none (POSIX `_POSIX_VDISABLE`).
+const NO_KEY: u8 = if cfg!(target_os = "macos") { 0xff } else { 0 };
+
+/// Keys come one by one and unseen; Ctrl-C is still a signal. Ctrl-Z is none: devices would find a
+/// daemon that answers nothing.
 struct KeyMode {
     before: Termios,
 }
@@ -32,6 +38,7 @@ impl KeyMode {
         let before = tcgetattr(&stdin).ok()?;
         let mut modes = before.clone();
         modes.local_modes -= LocalModes::ICANON | LocalModes::ECHO;
+        modes.special_codes[SpecialCodeIndex::VSUSP] = NO_KEY;
         tcsetattr(&stdin, OptionalActions::Now, &modes).ok()?;
         Some(Arc::new(KeyMode { before }))
     }
