@@ -118,10 +118,23 @@ fn a_code_is_asked_for_and_fingerprints_that_differ_forget_everything() {
 fn a_fresh_code_ends_the_one_before() {
     let desk = Machine::new();
     let (_, first) = desk.daemon(&[]);
-    desk.terminal.send_keys(&["n"]);
+    // Ctrl-Z does not suspend it.
+    desk.terminal.send_keys(&["C-z", "n"]);
     let other = |screen: &terminal::Screen| code(&screen.text()) != first;
     let screen = desk.terminal.wait_until_screen("another code", other);
     assert_ne!(code(&screen.text()), first);
+}
+
+#[test]
+fn a_session_is_not_attached_within_itself() {
+    let desk = Machine::new();
+    desk.daemon(&[]);
+    let window = Terminal::new(80, 24);
+    let home = desk.home.path().to_str().expect("text");
+    window.run(["env", "PS1=sh> ", CODEOUT, "open", "--home", home, "--name", "work"]);
+    window.wait_until_screen("a prompt", |screen| !screen.text().trim().is_empty());
+    window.send_keys(&[&format!("{CODEOUT} attach --home {home} work"), "Enter"]);
+    window.wait_until("show itself without end");
 }
 
 #[test]

@@ -66,7 +66,18 @@ pub(crate) async fn run(args: AttachArgs, home: &Home) -> Result<ExitCode, Failu
     let look = Look::new(&args.window, home)?;
     let target = Target::find(home, args.on.as_deref(), args.wait).await?;
     let entry = session::to_attach(&target, args.session.as_deref()).await?;
+    if target.is_local() && is_here(&entry) {
+        let text =
+            format!("this terminal is that of {}: it would show itself without end", entry.name);
+        return Err(Failure::new(Code::Usage, text));
+    }
     show(target, entry, &look).await
+}
+
+/// Whether this program runs in the session.
+fn is_here(entry: &SessionEntry) -> bool {
+    let own = std::env::var("CODEOUT_SESSION").ok().and_then(|number| number.parse().ok());
+    own == Some(entry.session)
 }
 
 /// Attaches to a session until it ends, or the user leaves.
