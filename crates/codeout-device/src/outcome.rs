@@ -5,6 +5,7 @@ use std::time::Duration;
 use codeout_protocol::error::Refusal;
 use codeout_protocol::fingerprint::Fingerprint;
 use codeout_protocol::message::Request;
+use codeout_protocol::name::Name;
 
 use crate::backoff::Backoff;
 use crate::blocking::{Print, on_disk};
@@ -73,7 +74,12 @@ pub(crate) async fn finish(
                 Ok(()) => {
                     // Nobody has to compare it: it is only shown.
                     profile.fingerprint = print.known().await.ok();
-                    let name = connection.welcome().daemon.clone();
+                    let welcome = connection.welcome();
+                    let name = welcome.daemon.clone();
+                    // The one that was asked for may have been another device's.
+                    if let Some(given) = Name::clean(&welcome.device.name) {
+                        profile.device_name = given;
+                    }
                     let finished = move |profiles: &Profiles| profiles.finish(profile, &name);
                     let profile = on_disk(profiles, finished).await?;
                     let paired = Paired { connection, profile };

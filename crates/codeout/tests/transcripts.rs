@@ -267,6 +267,28 @@ fn a_link_needs_nothing_else_typed_and_pair_says_who_came() {
     other.run(&["join", link]).fails(12, "already used");
 }
 
+/// Two computers with one name: what each is told to revoke is itself.
+#[test]
+fn a_device_knows_the_name_that_it_was_given() {
+    let (desk, mut daemon, first) = joined();
+    let _ = daemon.line();
+    let offer = desk.command(&["pair", "--json"]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut pair = offer;
+    let mut line = String::new();
+    BufReader::new(pair.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let offer: serde_json::Value = serde_json::from_str(&line).unwrap();
+    let name = first.run(&["daemons", "--json"]).json()[0]["device_name"].clone();
+    let second = Machine::new();
+    let join = ["join", offer["links"][0].as_str().unwrap(), "--name", name.as_str().unwrap()];
+    second.run(&join).succeeds();
+    assert!(pair.wait().unwrap().success());
+    let given = format!("{}-2", name.as_str().unwrap());
+    assert_eq!(second.run(&["daemons", "--json"]).json()[0]["device_name"], given);
+    let daemons = second.run(&["daemons", "--json"]).json();
+    let forgotten = second.run(&["forget", daemons[0]["name"].as_str().unwrap()]);
+    assert!(forgotten.err.contains(&format!("codeout devices revoke {given}")), "{forgotten:?}");
+}
+
 /// Waits until a session of this machine's daemon is watched.
 fn watched(machine: &Machine, session: &str) {
     let until = Instant::now() + PATIENCE;

@@ -84,10 +84,11 @@ fn state(state: State) -> &'static str {
 
 pub(crate) fn forget(args: &ForgetArgs, home: &Home) -> Result<(), Failure> {
     let forgotten = profiles(home)?.remove(&args.daemon).map_err(device_words::find_error)?;
+    let name = ui::quoted(forgotten.device_name.as_str());
     ui::say(format!("forgotten. this machine can no longer connect to {}.", forgotten.name));
     ui::note(format!(
-        "  the daemon still lists it: revoke it there with `codeout devices revoke {}`",
-        ui::quoted(forgotten.device_name.as_str())
+        "  the daemon may still list it, as {name} unless it was renamed: \
+         `codeout devices revoke {name}` there"
     ));
     Ok(())
 }
