@@ -57,7 +57,7 @@ const SENTENCES: Record<PairProblem, Sentence> = {
   },
   'wrong-code': {
     title: 'Wrong code',
-    next: 'Check it against the daemon’s screen. The code there is still good.',
+    next: 'Check it against the code that the daemon shows now, and try again.',
   },
   'other-key': {
     title: 'This is not the daemon that made the QR',
