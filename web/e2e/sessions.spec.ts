@@ -56,6 +56,26 @@ test('a session is renamed, ended and dismissed', async ({ desk, device }) => {
   await expect.poll(() => desk.sessions()).toEqual([]);
 });
 
+test('why a session is not opened is in sight, above the button', async ({ desk, device }) => {
+  await desk.must('open', '-d', '--name', 'web1', '--', 'true');
+  await device.pairWith(desk);
+  await expect(device.page.getByText('ended with status 0')).toBeVisible();
+  await device.page.setViewportSize({ width: 360, height: 740 });
+  await device.button('New session').click();
+  const sheet = device.page.getByRole('dialog', { name: 'New session' });
+  await sheet.getByText('Name and arguments').click();
+  await sheet.getByRole('textbox', { name: 'Name' }).fill('web1');
+  const why = sheet.getByRole('alert');
+  // Again with the sheet scrolled back: what it says then is news as well.
+  for (let time = 0; time < 2; time += 1) {
+    await sheet.getByRole('heading').scrollIntoViewIfNeeded();
+    await sheet.getByRole('button', { name: 'Open session' }).click();
+    await expect(why).toContainText('a session is called web1 already');
+    await expect(why).toBeInViewport({ ratio: 1 });
+    await sheet.getByRole('group', { name: 'Program' }).scrollIntoViewIfNeeded();
+  }
+});
+
 test('a program that wants somebody to look is marked, in the title too', async ({
   desk,
   device,
