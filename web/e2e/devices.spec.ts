@@ -81,6 +81,28 @@ test('a device with limits can neither add nor revoke', async ({ desk, device })
   await expect(device.page.getByRole('button', { name: /^More for/ })).toHaveCount(0);
 });
 
+test('only a device that may rename itself is told that it can', async ({
+  desk,
+  device,
+  newDevice,
+}) => {
+  await device.openLink((await desk.offer()).link);
+  await expect(device.page.getByText('You can rename it in the settings.')).toBeVisible();
+  await device.button('Open sessions').click();
+  await go(device, 'Settings');
+  await expect(device.button('Rename')).toBeEnabled();
+  for (const limit of [['--watch-only'], ['--for', '2h']]) {
+    const other = await newDevice();
+    await other.openLink((await desk.offer(...limit)).link);
+    await expect(other.page.getByText('This device is called')).toBeVisible();
+    await expect.poll(async () => (await desk.devices()).at(-1)?.connected).toBe(true);
+    await expect(other.page.getByText('You can rename it')).toHaveCount(0);
+    await other.button('Open sessions').click();
+    await go(other, 'Settings');
+    await expect(other.button('Rename')).toHaveCount(0);
+  }
+});
+
 test('a browser forgets the daemon, which forgets the browser', async ({ desk, device }) => {
   await device.pairWith(desk);
   await expect.poll(async () => (await desk.devices()).length).toBe(1);

@@ -10,6 +10,11 @@ export interface LinkNews {
   revoked(device: string): void;
 }
 
+/** Whether a device may add, rename and revoke devices. Until it is known, it is not offered. */
+export function isUnlimited(device: DeviceEntry | undefined): boolean {
+  return device !== undefined && !device.watch_only && device.expires_at === undefined;
+}
+
 export class LinkView {
   readonly link: Link;
   #state = $state.raw<LinkState>({ state: 'connecting' });
@@ -60,7 +65,7 @@ export class LinkView {
 
   /** Whether this device may add, rename and revoke devices. */
   get unlimited(): boolean {
-    return this.mayType && this.#me?.expires_at === undefined;
+    return isUnlimited(this.#me);
   }
 
   /** Grows whenever the list of devices may have changed. */

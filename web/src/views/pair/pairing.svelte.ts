@@ -10,6 +10,7 @@ import type {
 } from '../../device/types';
 import { daemonAt } from '../daemon-at';
 import { ownName } from '../device-name';
+import { isUnlimited } from '../link-view.svelte';
 import { pairProblem } from '../pair-words';
 
 export type How = 'link' | 'code';
@@ -52,6 +53,8 @@ export class Pairing {
   typed = '';
   /** What this device is to be called. */
   name = $state('');
+  /** Whether this device may rename itself; known when the daemon has told its limits. */
+  renames = $state(false);
   #nameTouched = false;
   readonly #proposed: Promise<void>;
   readonly #device: Promise<Device>;
@@ -202,19 +205,21 @@ export class Pairing {
     this.#link = undefined;
     this.typed = '';
     this.state = { at: 'done', how, daemon };
-    this.#learnName(device.link(daemon.id));
+    this.renames = false;
+    this.#learnOwn(device.link(daemon.id));
   }
 
-  /** The daemon may have given this device another name than it proposed. */
-  #learnName(link: Link): void {
+  /** The daemon may have given this device another name than it proposed, and limits. */
+  #learnOwn(link: Link): void {
     if (link.me !== undefined) {
       this.name = link.me.name;
+      this.renames = isUnlimited(link.me);
       return;
     }
     const stop = link.on('state', () => {
       if (link.me === undefined) return;
       stop();
-      this.#learnName(link);
+      this.#learnOwn(link);
     });
   }
 }
