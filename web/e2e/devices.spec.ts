@@ -67,9 +67,18 @@ test('devices are renamed and revoked', async ({ desk, device, newDevice }) => {
   const sure = device.page.getByRole('dialog', { name: 'Revoke Tablet?' });
   await sure.getByRole('button', { name: 'Revoke' }).click();
   await expect(list).not.toContainText('Tablet');
-  await go(other, 'Sessions');
-  await expect(other.page.getByText('This device was revoked').first()).toBeVisible();
+  const link = other.page.getByRole('status', { name: 'Link' });
+  for (const view of ['Settings', 'Sessions', 'Devices'] as const) {
+    await go(other, view);
+    await expect(link).toContainText('This device was revoked');
+  }
   expect((await desk.devices()).map(({ name }) => name)).not.toContain('Tablet');
+
+  await link.getByRole('button', { name: 'Ask again' }).click();
+  await link.getByRole('button', { name: 'Forget and pair again' }).click();
+  const leaving = other.page.getByRole('dialog', { name: 'Forget desk?' });
+  await leaving.getByRole('button', { name: 'Forget and pair again' }).click();
+  await expect(other.codeField).toBeVisible();
 });
 
 test('a device with limits can neither add nor revoke', async ({ desk, device }) => {
