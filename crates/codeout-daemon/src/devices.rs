@@ -10,6 +10,7 @@ mod id;
 #[cfg(feature = "model")]
 mod snapshot;
 mod trail;
+mod turns;
 
 use std::fmt;
 use std::fs;
@@ -35,6 +36,7 @@ pub use crate::files::UnsafeFile;
 
 use self::error::classify;
 use self::file::{beside, connect, connect_beside, create, wipe_log};
+use self::turns::Turns;
 use crate::files;
 use crate::naming::{self, folded};
 use crate::trail::{Happening, Who};
@@ -48,10 +50,10 @@ pub struct Devices {
     connection: Mutex<Connection>,
     /// Another one to the same file.
     trail: Mutex<Connection>,
-    /// The turn to write through either. SQLite has no queue: it would try again a few times a
-    /// second, and a trail that is written without a pause could keep a revocation out. Where
-    /// several are taken, `trail` is first and `connection` last.
-    turn: Mutex<()>,
+    /// Who writes through either. SQLite has no queue: it would try again a few times a second, and
+    /// a trail that is written without a pause could keep a revocation out. Where several are
+    /// taken, `trail` is first and `connection` last.
+    turns: Turns,
 }
 
 /// A paired device: all that is kept of it but its secret. Times are in seconds since 1970; one
@@ -116,7 +118,7 @@ impl Devices {
             path,
             connection: Mutex::new(connection),
             trail: Mutex::new(trail),
-            turn: Mutex::default(),
+            turns: Turns::default(),
         })
     }
 
@@ -376,7 +378,7 @@ impl Devices {
 
     /// Runs `change` in a transaction that is on disk when this returns `Ok`.
     fn write<T>(&self, change: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>) -> Result<T> {
-        let _turn = self.turn();
+        let _turn = self.turns.take();
         let mut connection = self.lock();
         let run = || {
             // Takes the write lock first: what is read here is what is changed.
@@ -387,10 +389,6 @@ impl Devices {
             Ok(result)
         };
         run().map_err(|error| classify(&self.path, error))
-    }
-
-    fn turn(&self) -> MutexGuard<'_, ()> {
-        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock(&self) -> MutexGuard<'_, Connection> {

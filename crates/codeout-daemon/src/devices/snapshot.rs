@@ -7,6 +7,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
 
 use super::error::classify;
+use super::turns::Turns;
 use super::{Devices, Result, file, trail};
 
 /// All that a list holds, secrets included.
@@ -29,7 +30,7 @@ impl Devices {
         let failed = |error| classify(&path, error);
         // Two of them have nothing in common: what is noted through the second stays there.
         let (connection, trail) = (open().map_err(failed)?, open().map_err(failed)?);
-        Ok(Devices { path, connection, trail, turn: Mutex::default() })
+        Ok(Devices { path, connection, trail, turns: Turns::default() })
     }
 
     /// What has been committed.

@@ -76,7 +76,7 @@ impl Devices {
         notes: impl Iterator<Item = &'a Note>,
     ) -> Result<Vec<u64>> {
         let mut connection = self.trail_lock();
-        let _turn = self.turn();
+        let _turn = self.turns.take();
         let write = |connection: &mut Connection| {
             let transaction =
                 connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
