@@ -11,6 +11,8 @@ use codeout_protocol::message::{
 use futures_util::{SinkExt, StreamExt};
 use tokio::sync::watch;
 use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::frame::Frame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 
 use super::devices::{CONNECTIONS, reply};
 use super::malice::stage;
@@ -29,6 +31,8 @@ enum Word {
     Acknowledgement,
     /// A byte typed into a session that takes it.
     Key,
+    /// An empty fragment of a message that never comes whole.
+    Fragment,
 }
 
 pub(crate) fn run(report: &mut Report, world: &World) {
@@ -42,6 +46,7 @@ pub(crate) fn run(report: &mut Report, world: &World) {
         ("pings", Word::Ping),
         ("acknowledgements of nothing", Word::Acknowledgement),
         ("typed bytes, one a record", Word::Key),
+        ("empty fragments", Word::Fragment),
     ] {
         // What the one before has told is still being read.
         let device = stage.pair(1, OfferLimits::default()).remove(0);
@@ -83,6 +88,10 @@ async fn tell(
                 Word::Acknowledgement => {
                     let read = FromDevice::OutputRead(Progress { session, offset: 0 });
                     Message::binary(sealer.seal(Duration::ZERO, &read.write())?)
+                }
+                Word::Fragment => {
+                    let kind = if offset == 0 { Data::Binary } else { Data::Continue };
+                    Message::Frame(Frame::message(Vec::new(), OpCode::Data(kind), false))
                 }
                 Word::Key => {
                     // More than the window is a violation.

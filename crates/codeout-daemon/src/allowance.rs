@@ -19,10 +19,12 @@ const LEAST: Duration = Duration::from_micros(500);
 const MOST: Duration = Duration::from_millis(20);
 /// What counts for an attachment: the snapshot is made behind the answer.
 const ATTACHMENT: Duration = Duration::from_millis(5);
-/// What counts for whatever comes, request or not: it was read, opened, passed on…
-const WORD: Duration = Duration::from_micros(20);
-/// …and each byte of it.
+/// What counts for whatever comes, request or not…
+const WORD: Duration = Duration::from_micros(5);
+/// …and for each byte of it, unless reading it took longer…
 const BYTE: Duration = Duration::from_nanos(2);
+/// …and for what sets something in motion: a key is written and echoed, a ping answered.
+const MOVED: Duration = Duration::from_micros(15);
 
 /// What a device can owe: what all of its connections ask before they are made to wait. More would keep
 /// one that only comes back from what it asks for the first time.
@@ -87,11 +89,17 @@ impl Allowance {
         settled(&self.asked, now).rest(now)
     }
 
-    /// Counts that something came, of so many bytes: keys, an acknowledgement, a sign of life. Until
-    /// when nothing is to be read from the device, if that is so; to be asked again then.
-    pub(crate) fn told(&self, bytes: usize, now: Instant) -> Option<Instant> {
+    /// Counts that something came, of so many bytes, and that reading it took `time`. Until when
+    /// nothing is to be read from the device, if that is so; to be asked again then.
+    pub(crate) fn told(&self, bytes: usize, time: Duration, now: Instant) -> Option<Instant> {
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
-        settled(&self.told, now).take(WORD + BYTE * bytes, now)
+        let least = WORD + BYTE * bytes;
+        settled(&self.told, now).take(time.min(MOST).max(least), now)
+    }
+
+    /// As [`told`](Self::told), behind it: what came sets something in motion.
+    pub(crate) fn moved(&self, now: Instant) -> Option<Instant> {
+        settled(&self.told, now).take(MOVED, now)
     }
 
     /// Until when nothing is to be read from the device, if that is so.
@@ -178,7 +186,7 @@ mod tests {
         let (mut now, mut told) = (begun, 0);
         while now < end {
             told += 1;
-            now = allowance.told(0, now).unwrap_or(now) + WORD;
+            now = allowance.told(0, Duration::ZERO, now).unwrap_or(now) + WORD;
         }
         let fair = MINUTE / SHARE;
         assert!((fair..=fair + 2 * BURST).contains(&(WORD * told)), "{told}");
@@ -188,7 +196,7 @@ mod tests {
     fn what_is_told_and_what_is_asked_are_apart() {
         let now = Instant::now();
         let allowance = Allowance::new(now);
-        while allowance.told(0, now).is_none() {}
+        while allowance.told(0, MOST, now).is_none() {}
         assert_eq!(allowance.rest(now), None);
         while allowance.charge(Demand::Other, MOST, now).is_none() {}
         let later = now + BURST * SHARE;
@@ -199,15 +207,21 @@ mod tests {
     fn who_types_fast_and_reads_much_never_waits() {
         let mut now = Instant::now();
         let allowance = Allowance::new(now);
-        // The acknowledgements of half a gigabyte of output a second…
-        for _ in 0..80_000 {
-            assert_eq!(allowance.told(17, now), None);
-            now += Duration::from_micros(125);
+        let (second, read) = (Duration::from_secs(1), Duration::from_micros(4));
+        // Acknowledgements of 500 MiB of output a second, 64 KiB each, and of 100 MiB, as small as
+        // they come…
+        for (mebibytes, kibibytes) in [(500, 64), (100, 4)] {
+            let times = mebibytes * 1024 / kibibytes;
+            for _ in 0..10 * times {
+                assert_eq!(allowance.told(17, read, now), None);
+                now += second / times;
+            }
         }
         // …and 50 MiB of input.
         for _ in 0..16_000 {
-            assert_eq!(allowance.told(32_768, now), None);
-            now += Duration::from_micros(625);
+            assert_eq!(allowance.told(32_768, read, now), None);
+            assert_eq!(allowance.moved(now), None);
+            now += second / 1_600;
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -14,6 +14,9 @@ use rustix::net::{RecvFlags, recv};
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 
+/// How often it is read before others have their turn: whoever reads frames goes on as long as there
+/// are more.
+const AT_ONCE: u32 = 16;
 /// How long a stream that ended well is still listened to.
 const PARTING: Duration = Duration::from_millis(40);
 
@@ -30,6 +33,8 @@ struct Below {
     moved: AtomicU64,
     /// Whether a [`Writing`] has taken writing over.
     taken: AtomicBool,
+    /// How often it was read without a rest.
+    read: AtomicU32,
 }
 
 /// The right to write to a stream whose server only reads any more.
@@ -52,9 +57,9 @@ impl Writing {
 
 impl SharedStream {
     pub(crate) fn new(tcp: TcpStream) -> Self {
-        let (moved, taken) = (AtomicU64::new(0), AtomicBool::new(false));
+        let (moved, taken, read) = Default::default();
         let tcp = RwLock::new(Arc::new(tcp));
-        SharedStream(Arc::new(Below { tcp, moved, taken }))
+        SharedStream(Arc::new(Below { tcp, moved, taken, read }))
     }
 
     fn tcp(&self) -> Arc<TcpStream> {
@@ -152,9 +157,17 @@ impl AsyncRead for SharedStream {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if self.0.read.fetch_add(1, Ordering::Relaxed) >= AT_ONCE {
+            self.0.read.store(0, Ordering::Relaxed);
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         let tcp = self.tcp();
         loop {
-            ready!(tcp.poll_read_ready(context))?;
+            if tcp.poll_read_ready(context)?.is_pending() {
+                self.0.read.store(0, Ordering::Relaxed);
+                return Poll::Pending;
+            }
             let mut all = None;
             let read = tcp.try_io(Interest::READABLE, || {
                 let room = buffer.initialize_unfilled();

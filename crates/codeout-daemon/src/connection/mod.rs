@@ -93,16 +93,16 @@ async fn serve_device(
     };
     let clock = Arc::clone(&shared.config.clock);
     let outbox = Outbox::remote(RecordWriter::new(way, channel.sealer, clock));
-    let inlet = Inlet::Remote { stream, opener: Box::new(channel.opener) };
+    let inlet = Inlet::remote(stream, channel.opener);
     let connection = Connection::new(&shared, device.clone(), outbox, inlet);
     let Ended { inlet, said, reason } = connection.serve(&mut presence).await;
     // Before it counts as gone: a daemon that ends writes the trail when nobody is there any more.
     shared.note(Happening::Disconnected { device: (&device).into(), reason });
     // The device may take its time to let go of the link.
     drop(presence);
-    if let Inlet::Remote { mut stream, .. } = inlet {
+    if let Inlet::Remote(mut remote) = inlet {
         match said {
-            Some(true) => stream_below.let_go(&mut stream).await,
+            Some(true) => stream_below.let_go(&mut remote.stream).await,
             Some(false) => stream_below.cut(),
             None => {}
         }
@@ -184,7 +184,7 @@ impl From<Violation> for Over {
 impl Connection {
     fn new(shared: &Arc<Shared>, device: Device, outbox: Outbox, inlet: Inlet) -> Self {
         let now = Instant::now();
-        let is_remote = matches!(inlet, Inlet::Remote { .. });
+        let is_remote = matches!(inlet, Inlet::Remote(_));
         let allowance = is_remote.then(|| shared.allowances.of(device.id, now));
         Connection {
             events: shared.events(),
@@ -267,18 +267,29 @@ impl Connection {
     }
 
     async fn receive(&mut self, came: Came) -> Result<(), Over> {
-        self.silence.broken();
-        if let Some(allowance) = &self.allowance {
-            self.pause = allowance.told(came.length(), Instant::now());
+        let spent = self.inlet.take_spent();
+        self.count(|allowance, now| allowance.told(came.length(), spent, now));
+        if !matches!(came, Came::Part) {
+            self.silence.broken();
         }
         match came {
-            Came::Nothing => Ok(()),
-            Came::Ping(asked) => Ok(self.outbox.pong(&asked).await?),
+            Came::Nothing | Came::Part => Ok(()),
+            Came::Ping(asked) => {
+                self.count(Allowance::moved);
+                Ok(self.outbox.pong(&asked).await?)
+            }
             Came::Goodbye => Err(Over(Some(ClosingReason::Goodbye))),
             Came::Plaintext(plaintext) => {
                 self.finish_pairing().await?;
                 self.act(&plaintext).await
             }
+        }
+    }
+
+    /// Counts what came. The daemon's own user may send as much as he likes.
+    fn count(&mut self, told: impl FnOnce(&Allowance, Instant) -> Option<Instant>) {
+        if let Some(allowance) = &self.allowance {
+            self.pause = told(allowance, Instant::now());
         }
     }
 
@@ -302,7 +313,10 @@ impl Connection {
     async fn act(&mut self, plaintext: &[u8]) -> Result<(), Over> {
         let violation = |_| Over(Some(ClosingReason::Protocol));
         match FromDevice::read(plaintext).map_err(violation)? {
-            FromDevice::Input(chunk) => Ok(self.windows.take_input(chunk)?),
+            FromDevice::Input(chunk) => {
+                self.count(Allowance::moved);
+                Ok(self.windows.take_input(chunk)?)
+            }
             FromDevice::OutputRead(progress) => Ok(self.windows.acknowledge(progress)?),
             FromDevice::Unreadable { id, error } => self.hear((id, Err(error))).await,
             FromDevice::Request(NumberedRequest { id, request }) => {

@@ -6,11 +6,15 @@ use std::time::{Duration, Instant};
 
 use codeout_daemon::OfferLimits;
 use codeout_protocol::message::{
-    Answer, Attach, ClosingReason, DeviceEntry, ErrorCode, FromDevice, Open, Outcome, Progress,
-    Request, SessionId, TerminalSize,
+    Answer, Attach, ClosingReason, DeviceEntry, ErrorCode, FromDevice, NumberedRequest, Open,
+    Outcome, Progress, Request, SessionId, TerminalSize,
 };
 use codeout_protocol::name::Name;
+use futures_util::SinkExt;
 use tokio::task::JoinSet;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::frame::Frame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 
 use super::support::device::{Device, shell, watching};
 use super::{Stage, until};
@@ -151,24 +155,49 @@ async fn who_asks_for_much_waits_and_the_others_do_not() {
 #[tokio::test(flavor = "multi_thread")]
 async fn who_tells_much_waits_and_the_others_do_not() {
     const WORDS: u32 = 60_000;
-    // Each counts 20 µs of that share, a fifth of a processor; 400 ms of it may be taken at once.
+    // Each key counts 20 µs of that share, a fifth of a processor; 400 ms of it may be taken at once.
     const LEAST: Duration = Duration::from_micros(20).saturating_mul(WORDS);
     const WAIT: Duration = LEAST.saturating_sub(Duration::from_millis(400)).saturating_mul(5);
     let mut stage = Stage::set().await;
     let mut flooding = stage.pair("flooding", OfferLimits::default()).await;
-    let session = stage.session;
-    flooding.attach(watching(session)).await;
-    let nothing = FromDevice::OutputRead(Progress { session, offset: 0 }).write();
+    let session = flooding.open_raw().await;
     let begun = Instant::now();
     let flood = tokio::spawn(async move {
         for _ in 0..WORDS {
-            flooding.line.send(&nothing).await.unwrap();
+            flooding.type_in(session, b".").await.unwrap();
         }
         flooding.ask(Request::Ping).await.unwrap()
     });
     stage.types("meanwhile").await;
     assert!(matches!(flood.await.unwrap(), Outcome::Ok(_)));
     assert!(begun.elapsed() >= WAIT, "it was all read in {:?}", begun.elapsed());
+}
+
+/// A message may come in any number of fragments, all but the first and the last of them empty. They
+/// are read in one go, which must not keep the others waiting.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_in_fifty_thousand_fragments_is_one_message() {
+    const FRAGMENTS: usize = 50_000;
+    let mut stage = Stage::set().await;
+    let mut flooding = stage.pair("flooding", OfferLimits::default()).await;
+    let ping = FromDevice::Request(NumberedRequest { id: 7, request: Request::Ping }).write();
+    let record = flooding.line.channel.sealer.seal(Duration::ZERO, &ping).unwrap();
+    let (first, last) = record.split_at(1);
+    let (first, last) = (first.to_vec(), last.to_vec());
+    let fragment = |bytes: Vec<u8>, kind, is_last| {
+        Message::Frame(Frame::message(bytes, OpCode::Data(kind), is_last))
+    };
+    let flood = tokio::spawn(async move {
+        let socket = &mut flooding.line.wire.0;
+        socket.feed(fragment(first, Data::Binary, false)).await.unwrap();
+        for _ in 0..FRAGMENTS {
+            socket.feed(fragment(Vec::new(), Data::Continue, false)).await.unwrap();
+        }
+        socket.send(fragment(last, Data::Continue, true)).await.unwrap();
+        flooding.reply(7).await.unwrap()
+    });
+    stage.types("meanwhile").await;
+    assert!(matches!(flood.await.unwrap(), Outcome::Ok(_)));
 }
 
 async fn flood_of_pings(device: &mut Device, times: usize) -> Counts {

@@ -172,7 +172,7 @@ pub async fn event<T>(
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A device's WebSocket to a daemon, one handshake message or record at a time.
-pub struct Wire(WebSocketStream<TcpStream>);
+pub struct Wire(pub WebSocketStream<TcpStream>);
 
 /// Why a device of the tests did not get through.
 #[derive(Debug)]
