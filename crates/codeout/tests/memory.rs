@@ -35,17 +35,28 @@ fn may_look() -> bool {
 
 /// Whether the writable memory of the process has those bytes anywhere.
 fn holds(process: u32, bytes: &[u8]) -> bool {
+    loop {
+        if let Some(found) = look_for(process, bytes) {
+            return found;
+        }
+    }
+}
+
+/// `None`: some of it went while it was looked at.
+fn look_for(process: u32, bytes: &[u8]) -> Option<bool> {
     let memory = File::open(format!("/proc/{process}/mem")).unwrap();
     let maps = fs::read_to_string(format!("/proc/{process}/maps")).unwrap();
-    maps.lines().filter(|line| line.contains(" rw")).any(|line| {
+    let mut found = false;
+    for line in maps.lines().filter(|line| line.contains(" rw")) {
         let (range, _) = line.split_once(' ').unwrap();
         let (start, end) = range.split_once('-').unwrap();
         let number = |text| u64::from_str_radix(text, 16).unwrap();
         let (start, end) = (number(start), number(end));
         let mut content = vec![0; (end - start) as usize];
-        // A thread's memory may have gone meanwhile.
-        memory.read_exact_at(&mut content, start).is_ok() && contains(&content, bytes)
-    })
+        memory.read_exact_at(&mut content, start).ok()?;
+        found |= contains(&content, bytes);
+    }
+    Some(found)
 }
 
 fn contains(content: &[u8], bytes: &[u8]) -> bool {
