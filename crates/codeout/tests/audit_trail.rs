@@ -190,7 +190,8 @@ async fn whoever_follows_hears_of_everything_through_a_restart_to_the_end() {
     said(home, &["stop"]).await;
     follower.until("daemon stopped").await;
     let output = follower.child.wait_with_output().await.unwrap();
-    assert_eq!(output.status.code(), Some(19), "{output:?}");
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert_eq!(output.stderr, b"the daemon does not run any more\n", "{output:?}");
     let refused = run(home, &["log", "--follow"]).await;
     assert_eq!(refused.status.code(), Some(10), "{refused:?}");
 }

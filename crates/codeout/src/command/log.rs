@@ -38,7 +38,8 @@ pub(crate) async fn run(args: LogArgs, home: &Home) -> Result<(), Failure> {
             Ok(Some(Local::Stopped(stopped))) => {
                 let rest = stopped.trail(&query).map_err(words::control_error)?;
                 printer.print(rest);
-                break;
+                ui::note("the daemon does not run any more");
+                return Ok(());
             }
             Ok(Some(local)) => match follow(local, query.clone(), true, &mut printer).await? {
                 None => return Ok(()),
