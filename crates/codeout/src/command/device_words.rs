@@ -16,7 +16,7 @@ pub(crate) fn pair_error(error: PairError) -> Failure {
         PairError::Connect(error) => connect_error(&error, None),
         PairError::NoOffer => code_failed("run `codeout pair` on the daemon's machine for a code"),
         PairError::WrongCode => code_failed(
-            "check the code and the address; the code on the daemon's screen is still good",
+            "check the code and the address; a wrong code does not use up the right one",
         ),
         PairError::WrongDaemonKey => Failure::new(Code::WrongKey, text).hint(
             "something else answers at that address: nothing was stored, do not type the code",
