@@ -108,7 +108,7 @@ fn tell(step: &PairProgress, json: bool) {
         PairProgress::Busy { .. } => {
             ui::note("the daemon hears too many attempts just now; trying again");
         }
-        PairProgress::Recovering => ui::note("an earlier pairing was cut: looking how far it came"),
+        PairProgress::Recovering => ui::note("a pairing was cut: looking how far it came"),
         _ => {}
     }
 }
