@@ -147,5 +147,9 @@ fn report(paired: &Paired, args: &JoinArgs, by_link: bool) {
         ui::say(format!("daemon fingerprint: {BOLD}{fingerprint}{BOLD:#}"));
         ui::say(if by_link { "  checked by the link" } else { "  as you said it would be" });
     }
-    ui::note("`codeout open` opens a session there, `codeout sessions` lists them");
+    // Without --on another daemon may be meant: this machine's own, or one of several.
+    let on = ui::quoted(&profile.name);
+    ui::note(format!(
+        "`codeout open --on {on}` opens a session there, `codeout sessions --on {on}` lists them"
+    ));
 }
