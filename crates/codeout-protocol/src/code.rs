@@ -17,7 +17,7 @@ pub struct Code([u8; Code::LENGTH]);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum CodeError {
     /// It has a character that no code has.
-    #[error("a pairing code has only letters and digits")]
+    #[error("a pairing code has only letters and digits, and no U")]
     Character,
     /// It is too short or too long.
     #[error("a pairing code has 12 characters, not {0}")]

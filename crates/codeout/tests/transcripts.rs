@@ -336,7 +336,7 @@ fn what_is_no_code_no_link_and_no_address_is_told_before_anything_is_dialled() {
     let print = ["--fingerprint", "ZMYR-C1HG"];
     for (target, code, says) in [
         ("http://desk:8400", Some("K7QM"), "12 characters, not 4"),
-        ("http://desk:8400", Some("U7QM-3FBR-9TZX"), "only letters and digits"),
+        ("http://desk:8400", Some("U7QM-3FBR-9TZX"), "only letters and digits, and no U"),
         ("http://desk:8400/#K7QM", None, "not a pairing link"),
         ("ftp://desk", Some("K7QM-3FBR-9TZX"), "http:// or https://"),
         ("http://desk:8400/path", Some("K7QM-3FBR-9TZX"), "ends after its host and port"),
