@@ -61,7 +61,11 @@ pub(crate) fn ask(question: &str) -> Option<String> {
     let _ = stderr.flush();
     let mut answer = String::new();
     match std::io::stdin().read_line(&mut answer) {
-        Ok(0) | Err(_) => None,
+        Ok(0) | Err(_) => {
+            // The question stands in the line still: no key has ended it.
+            let _ = writeln!(stderr);
+            None
+        }
         Ok(_) => Some(answer.trim().to_owned()),
     }
 }

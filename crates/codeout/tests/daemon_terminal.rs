@@ -59,6 +59,15 @@ fn code(screen: &str) -> String {
 }
 
 #[test]
+fn a_question_that_is_left_open_ends_its_line() {
+    let laptop = Machine::new();
+    laptop.run(&["join", "http://127.0.0.1:1"]);
+    laptop.terminal.wait_until("pairing code:");
+    laptop.terminal.send_keys(&["C-d"]);
+    laptop.terminal.wait_until("\ncodeout: an address needs");
+}
+
+#[test]
 fn a_typed_code_is_compared_by_eye_and_a_shell_opens() {
     let (desk, laptop) = (Machine::new(), Machine::new());
     let (address, code) = desk.daemon(&["--name", "desk"]);
