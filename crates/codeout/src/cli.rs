@@ -10,6 +10,8 @@ use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand,
 use codeout_protocol::fingerprint::Fingerprint;
 use codeout_protocol::name::Name;
 
+use crate::ui;
+
 mod sessions;
 
 pub(crate) use sessions::{
@@ -55,10 +57,23 @@ pub(crate) struct Cli {
 /// Reads the command line. Ends the process where it is wrong, or asks for help.
 pub(crate) fn parse() -> Cli {
     let mut command = Cli::command();
-    let matches = command.get_matches_mut();
-    match checked(&mut command, &matches) {
+    let matches = command.try_get_matches_from_mut(std::env::args_os());
+    match matches.and_then(|matches| checked(&mut command, &matches)) {
         Ok(cli) => cli,
-        Err(error) => error.exit(),
+        Err(error) => {
+            let printed = error.print();
+            if !error.use_stderr() {
+                ui::spoken(printed);
+            }
+            let code = match ui::all_said() {
+                Ok(()) => error.exit_code(),
+                Err(failure) => {
+                    ui::report(&failure);
+                    failure.code as i32
+                }
+            };
+            std::process::exit(code)
+        }
     }
 }
 

@@ -50,10 +50,13 @@ fn main() -> ExitCode {
             return Code::Other.into();
         }
     };
+    // What a detached daemon says goes into its log: when that cannot be written, it serves on.
+    let is_log = matches!(cli.command, Some(Command::Detached(_)));
     let ended = runtime.block_on(run(cli));
     // A thread that waits for a key would keep the runtime waiting.
     runtime.shutdown_background();
-    match ended {
+    let said = if is_log { Ok(()) } else { ui::all_said() };
+    match ended.and_then(|code| said.map(|()| code)) {
         Ok(code) => code,
         Err(failure) => {
             ui::report(&failure);

@@ -6,7 +6,8 @@
 //! cleaned before it comes here.
 
 use std::fmt::Display;
-use std::io::{IsTerminal, Write};
+use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::sync::OnceLock;
 use std::time::SystemTime;
 
 use anstyle::{AnsiColor, Style};
@@ -14,7 +15,7 @@ use codeout_protocol::message::{DeviceEntry, ExitStatus};
 use codeout_protocol::name::clean_text;
 use unicode_width::UnicodeWidthStr;
 
-use crate::failure::Failure;
+use crate::failure::{Code, Failure};
 
 pub(crate) const BOLD: Style = Style::new().bold();
 pub(crate) const DIM: Style = Style::new().dimmed();
@@ -22,9 +23,40 @@ pub(crate) const RED: Style = AnsiColor::Red.on_default().bold();
 pub(crate) const GREEN: Style = AnsiColor::Green.on_default();
 pub(crate) const YELLOW: Style = AnsiColor::Yellow.on_default();
 
+/// Why standard output could not be written, the first time.
+static UNWRITTEN: OnceLock<io::Error> = OnceLock::new();
+
 /// Prints a line to standard output. Whoever reads it may have gone away.
 pub(crate) fn say(line: impl Display) {
-    let _ = writeln!(anstream::stdout(), "{line}");
+    spoken(writeln!(anstream::stdout(), "{line}"));
+}
+
+/// Prints a whole file to standard output, as it is.
+pub(crate) fn say_file(text: &[u8]) {
+    let mut stdout = io::stdout();
+    spoken(stdout.write_all(text).and_then(|()| stdout.flush()));
+}
+
+/// Remembers why standard output could not be written. A reader that went away has read enough.
+pub(crate) fn spoken(result: io::Result<()>) {
+    if let Err(error) = result
+        && error.kind() != ErrorKind::BrokenPipe
+    {
+        let _ = UNWRITTEN.set(error);
+    }
+}
+
+/// Whether all that was asked for could be printed.
+///
+/// # Errors
+/// A part of it could not.
+pub(crate) fn all_said() -> Result<(), Failure> {
+    match UNWRITTEN.get() {
+        None => Ok(()),
+        Some(error) => {
+            Err(Failure::new(Code::Other, format!("cannot write to standard output: {error}")))
+        }
+    }
 }
 
 /// Prints a line to standard error.

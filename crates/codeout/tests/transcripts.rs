@@ -558,3 +558,40 @@ fn help_and_completions_are_there() {
     assert!(machine.run(&["generate", "bash"]).succeeds().out.contains("codeout"));
     assert!(machine.run(&["generate", "man"]).succeeds().out.contains(".TH codeout"));
 }
+
+#[test]
+fn a_reader_that_leaves_is_no_failure() {
+    let machine = Machine::new();
+    let words =
+        [&["generate", "zsh"][..], &["generate", "man"], &["--help"], &["daemons", "--json"]];
+    for words in words {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let ran = Ran::of(&machine.command(words).stdout(writer).output().unwrap());
+        assert_eq!((ran.code, &*ran.err), (0, ""), "{words:?}");
+    }
+}
+
+/// Elsewhere there is no /dev/full.
+#[cfg(target_os = "linux")]
+#[test]
+fn what_cannot_be_printed_is_a_failure() {
+    let desk = Machine::new();
+    let _daemon = desk.daemon(0);
+    for words in [
+        &["devices", "--json"][..],
+        &["status"],
+        &["fingerprint"],
+        &["log"],
+        &["programs"],
+        &["generate", "zsh"],
+        &["generate", "man"],
+        &["--help"],
+        &["--version"],
+    ] {
+        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        let ran = Ran::of(&desk.command(words).stdout(full).output().unwrap());
+        ran.fails(1, "codeout: cannot write to standard output: No space left on device");
+    }
+    desk.run(&["sessions", "nonsense"]).fails(2, "unexpected argument");
+}

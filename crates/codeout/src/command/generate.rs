@@ -5,18 +5,22 @@ use clap_complete::Shell;
 
 use crate::cli::{Cli, GenerateArgs, Generated};
 use crate::failure::Failure;
+use crate::ui;
 
 pub(crate) fn run(args: &GenerateArgs) -> Result<(), Failure> {
     let mut command = Cli::command();
-    let mut stdout = std::io::stdout();
+    // Into memory: clap_complete panics when it cannot write.
+    let mut text = Vec::new();
     let shell = match args.what {
-        Generated::Bash => Shell::Bash,
-        Generated::Zsh => Shell::Zsh,
-        Generated::Fish => Shell::Fish,
-        Generated::Man => {
-            return Ok(clap_mangen::Man::new(command).render(&mut stdout)?);
-        }
+        Generated::Bash => Some(Shell::Bash),
+        Generated::Zsh => Some(Shell::Zsh),
+        Generated::Fish => Some(Shell::Fish),
+        Generated::Man => None,
     };
-    clap_complete::generate(shell, &mut command, "codeout", &mut stdout);
+    match shell {
+        Some(shell) => clap_complete::generate(shell, &mut command, "codeout", &mut text),
+        None => clap_mangen::Man::new(command).render(&mut text)?,
+    }
+    ui::say_file(&text);
     Ok(())
 }
