@@ -595,3 +595,11 @@ fn what_cannot_be_printed_is_a_failure() {
     }
     desk.run(&["sessions", "nonsense"]).fails(2, "unexpected argument");
 }
+
+#[test]
+fn too_long_a_path_is_called_so() {
+    let mut machine = Machine::new();
+    machine.home = tempfile::Builder::new().prefix(&"long".repeat(30)).tempdir().unwrap();
+    machine.run(&["--port", "0"]).fails(17, "too long a path for the control socket: /");
+    machine.run(&["start", "--port", "0"]).fails(17, "to a directory with a shorter path\n");
+}

@@ -24,6 +24,12 @@ pub(crate) fn open_error(error: &OpenError) -> Failure {
         }
         OpenError::Listen { .. } => Failure::new(Code::Other, text)
             .hint("--bind takes an address of this computer; without it codeout listens on all"),
+        // The system's own words are about SUN_LEN, some 100 bytes.
+        OpenError::Control { path, reason } if reason.kind() == io::ErrorKind::InvalidInput => {
+            let text = format!("too long a path for the control socket: {}", path.display());
+            Failure::new(Code::BrokenFile, text)
+                .hint("set CODEOUT_HOME to a directory with a shorter path")
+        }
         OpenError::Home { reason, .. } | OpenError::Control { reason, .. } => {
             Failure::new(Code::BrokenFile, text).hint(place_hint(reason))
         }
