@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use codeout_daemon::OfferLimits;
 use codeout_device::{Connection, connect};
-use codeout_protocol::message::{Answer, DeviceEntry, Event, OfferEntry, Request};
+use codeout_protocol::message::{Answer, DeviceEntry, Event, Limits, OfferEntry, Request};
 
 use crate::cli::{DevicesArgs, DevicesCommand};
 use crate::command::daemons::profiles;
@@ -110,14 +110,14 @@ pub(crate) async fn offer(
     let name = remote.name.clone();
     let device = if json {
         ui::say_json(&offer);
-        let device = paired(&remote.connection, &offer, &name).await?;
+        let device = paired(&remote.connection, &offer, limits, &name).await?;
         ui::say_json(&device);
         device
     } else {
         let mut console = Console::open();
         let mut shown = Shown::new(&offer, &[]);
         shown.page(&mut console);
-        let over = paired(&remote.connection, &offer, &name);
+        let over = paired(&remote.connection, &offer, limits, &name);
         let device = shown.wait(&mut console, over).await??;
         console.live("");
         device
@@ -133,12 +133,13 @@ pub(crate) async fn offer(
 async fn paired(
     connection: &Connection,
     offer: &OfferEntry,
+    limits: OfferLimits,
     name: &str,
 ) -> Result<DeviceEntry, Failure> {
     let found = async {
         loop {
             match connection.next_event().await {
-                Some(Event::DevicePaired { device }) => return Ok(device),
+                Some(Event::DevicePaired { device }) if has(&device, limits) => return Ok(device),
                 Some(_) => {}
                 None => return Err(device_words::closed(connection.closed().await, name)),
             }
@@ -150,4 +151,42 @@ async fn paired(
     };
     let time = Duration::from_secs(offer.expires_in);
     tokio::time::timeout(time, found).await.map_err(|_| expired())?
+}
+
+/// Whether a device has the limits of an offer. No event tells which code a device was paired by: one
+/// with other limits was paired by another.
+fn has(device: &DeviceEntry, offered: OfferLimits) -> bool {
+    let OfferLimits { watch_only, for_seconds } = offered;
+    let expires_at = for_seconds.map(|seconds| device.paired_at.saturating_add(seconds));
+    device.limits == Limits { watch_only, expires_at }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_device_with_other_limits_came_by_another_code() {
+        let offers = [(false, None), (true, None), (false, Some(60)), (true, Some(7_200))];
+        let offers =
+            offers.map(|(watch_only, for_seconds)| OfferLimits { watch_only, for_seconds });
+        let paired = |offer: OfferLimits| DeviceEntry {
+            id: "k3f9a2c1".to_owned(),
+            name: "guest".to_owned(),
+            paired_at: 1_000,
+            last_seen: None,
+            connected: true,
+            unfinished: false,
+            limits: Limits {
+                watch_only: offer.watch_only,
+                expires_at: offer.for_seconds.map(|seconds| 1_000 + seconds),
+            },
+            this: false,
+        };
+        for (index, offer) in offers.into_iter().enumerate() {
+            for (other, device) in offers.map(paired).iter().enumerate() {
+                assert_eq!(has(device, offer), index == other);
+            }
+        }
+    }
 }
