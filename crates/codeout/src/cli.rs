@@ -36,6 +36,10 @@ Exit codes:
   21  sessions run that would end
 `codeout attach` and `codeout open` hand on the exit status of the program.";
 
+/// A daemon without a terminal has nowhere to ask.
+const NOT_CONFIRMING: &str =
+    "Only as --confirm=false: let devices in without asking, whatever config.toml says";
+
 /// Reach the terminals of your own computer from your other devices, end-to-end encrypted.
 ///
 /// Without a command it runs the daemon here, in this terminal, and shows a code that pairs a
@@ -149,6 +153,7 @@ pub(crate) enum Command {
     /// List the programs that a session can be opened with by their names
     Programs(ProgramsArgs),
     /// Start the daemon of this machine, detached from this terminal
+    #[command(mut_arg("confirm", |confirm| confirm.help(NOT_CONFIRMING)))]
     Start(DaemonArgs),
     /// Stop the daemon of this machine
     Stop(StopArgs),
