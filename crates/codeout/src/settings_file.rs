@@ -32,8 +32,8 @@ impl Settings {
 
     fn read_if_there(path: &Path, must_be: bool) -> Result<Self, Failure> {
         check_mode(path)?;
-        let text = match std::fs::read_to_string(path) {
-            Ok(text) => text,
+        let bytes = match std::fs::read(path) {
+            Ok(bytes) => bytes,
             Err(error) if error.kind() == ErrorKind::NotFound && !must_be => {
                 return Ok(Settings::default());
             }
@@ -43,7 +43,12 @@ impl Settings {
                     .hint("make it readable, or name another file with --config"));
             }
         };
-        parse(&text).map_err(|(line, reason)| {
+        let text = std::str::from_utf8(&bytes).map_err(|error| {
+            let before = &bytes[..error.valid_up_to()];
+            let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
+            (line, "this is not UTF-8".to_owned())
+        });
+        text.and_then(parse).map_err(|(line, reason)| {
             let text = format!("{}, line {line}: {reason}", path.display());
             Failure::new(Code::BrokenFile, text)
                 .hint("correct that line; the guide lists what can stand there")

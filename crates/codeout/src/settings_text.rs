@@ -8,6 +8,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use codeout_daemon::{HookSettings, NamedProgram, SessionSettings};
+use codeout_protocol::address::Address;
 use codeout_protocol::name::{Name, clean_text};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, SeqAccess, Visitor};
@@ -29,8 +30,10 @@ pub(crate) struct Settings {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct DaemonSettings {
+    #[serde(default, deserialize_with = "port")]
     pub(crate) port: Option<u16>,
     pub(crate) bind: Option<IpAddr>,
+    #[serde(default, deserialize_with = "advertise")]
     pub(crate) advertise: Option<String>,
     #[serde(default, deserialize_with = "whole_path")]
     pub(crate) tls_cert: Option<PathBuf>,
@@ -47,7 +50,7 @@ pub(crate) fn parse(text: &str) -> Result<Settings, (usize, String)> {
         let at = error.span().map_or(0, |span| span.start.min(text.len()));
         let line = 1 + text.as_bytes()[..at].iter().filter(|byte| **byte == b'\n').count();
         // Parts of the file: they stay one line.
-        (line, clean_text(error.message(), MAX_REASON))
+        (line, clean_text(&plain(error.message()), MAX_REASON))
     })?;
     let SessionsTable { history_lines, history_bytes, output_bytes, quiet_after } = file.sessions;
     let usual = SessionSettings::default();
@@ -60,6 +63,35 @@ pub(crate) fn parse(text: &str) -> Result<Settings, (usize, String)> {
         hooks: file.hooks.into(),
     };
     Ok(Settings { daemon: file.daemon, sessions, detach_key: file.attach.detach_key })
+}
+
+/// A value of the wrong kind, in the words of the guide: the message speaks of Rust's types.
+fn plain(message: &str) -> String {
+    let kinds =
+        message.strip_prefix("invalid type: ").or_else(|| message.strip_prefix("invalid value: "));
+    let Some((found, wanted)) = kinds.and_then(|kinds| kinds.split_once(", expected ")) else {
+        return message.to_owned();
+    };
+    if wanted == "i64" && found.starts_with("integer") {
+        return "too large a number stands here".to_owned();
+    }
+    let found = match found.split_once(' ') {
+        Some(("integer" | "boolean" | "string", value)) => value,
+        Some(("floating", value)) => value.trim_start_matches("point "),
+        _ if found == "sequence" => "a list",
+        _ if found == "map" => "a table",
+        _ => found,
+    };
+    let wanted = match wanted {
+        "i64" => "a number",
+        "a boolean" => "true or false",
+        "a string" | "path string" => "a text in quotes",
+        "IP address" => "an address such as \"127.0.0.1\"",
+        "a map" => "a table",
+        wanted if wanted.starts_with("struct ") => "a table",
+        wanted => wanted,
+    };
+    format!("{found} stands here instead of {wanted}")
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -132,6 +164,19 @@ where
     fitting
         .map(Some)
         .ok_or_else(|| Error::custom(format!("a number from {least} to {most} stands here")))
+}
+
+fn port<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u16>, D::Error> {
+    within(from, 0, u64::from(u16::MAX))
+}
+
+/// Made whole when the port is known; what is wrong with it is wrong here.
+fn advertise<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+    let text = String::deserialize(from)?;
+    match Address::from_typed(&text) {
+        Ok(_) => Ok(Some(text)),
+        Err(error) => Err(Error::custom(error)),
+    }
 }
 
 fn history_lines<'de, D: Deserializer<'de>>(from: D) -> Result<Option<usize>, D::Error> {
@@ -332,8 +377,18 @@ mod tests {
         for (text, line, says) in [
             ("[daemon]\nprot = 1", 2, "unknown field `prot`, expected one of `port`"),
             ("[demon]\nport = 1", 1, "expected one of `daemon`, `sessions`, `attach`"),
-            ("[daemon]\n\nport = 70000", 3, "70000"),
-            ("[daemon]\nport = \"80\"", 2, "expected u16"),
+            ("[daemon]\n\nport = 70000", 3, "a number from 0 to 65535"),
+            ("[daemon]\nport = \"80\"", 2, "\"80\" stands here instead of a number"),
+            ("[daemon]\nport = 9999999999999999999", 2, "too large a number"),
+            ("[daemon]\nport = 99999999999999999999", 2, "too large a number"),
+            ("[daemon]\nport = []", 2, "a list stands here instead of a number"),
+            ("[daemon]\nconfirm = 1.5", 2, "`1.5` stands here instead of true or false"),
+            ("[daemon]\nname = {}", 2, "a table stands here instead of a text in quotes"),
+            ("[daemon]\nbind = 5", 2, "`5` stands here instead of an address such as"),
+            ("[daemon]\ntls_cert = true", 2, "`true` stands here instead of a text in quotes"),
+            ("[daemon]\nadvertise = \"ftp://x\"", 2, "starts with http:// or https://"),
+            ("\nsessions = 5", 2, "`5` stands here instead of a table"),
+            ("programs = []", 1, "a list stands here instead of a table"),
             ("[daemon]\nbind = \"here\"", 2, "IP address"),
             ("[daemon]\ntls_key = \"desk.key\"", 2, "by the whole path"),
             ("[daemon]\nname = \" x\"", 2, "a name has 1 to 64 bytes"),

@@ -603,3 +603,11 @@ fn too_long_a_path_is_called_so() {
     machine.run(&["--port", "0"]).fails(17, "too long a path for the control socket: /");
     machine.run(&["start", "--port", "0"]).fails(17, "to a directory with a shorter path\n");
 }
+
+#[test]
+fn a_file_of_settings_that_is_no_text_is_named_with_its_line() {
+    let machine = Machine::new();
+    std::fs::write(machine.file("config.toml"), b"[daemon]\nname = \"caf\xe9\"\n").unwrap();
+    let ran = machine.run(&["--port", "0"]);
+    ran.fails(17, "config.toml, line 2: this is not UTF-8\n  correct that line");
+}
