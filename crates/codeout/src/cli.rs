@@ -34,6 +34,7 @@ Exit codes:
   19  the connection was cut
   20  there is no such session, or it has ended
   21  sessions run that would end
+
 `codeout attach` and `codeout open` hand on the exit status of the program.";
 
 /// A daemon without a terminal has nowhere to ask.

@@ -555,8 +555,19 @@ fn help_and_completions_are_there() {
     ] {
         assert!(machine.run(&[command, "--help"]).succeeds().out.contains("Usage: codeout"));
     }
-    assert!(machine.run(&["generate", "bash"]).succeeds().out.contains("codeout"));
-    assert!(machine.run(&["generate", "man"]).succeeds().out.contains(".TH codeout"));
+    let bash = machine.run(&["generate", "bash"]).succeeds().out.clone();
+    assert!(bash.contains("devices") && !bash.contains("detached)"), "{bash}");
+    let page = machine.run(&["generate", "man"]).succeeds().out.clone();
+    for part in
+        [".TH codeout", "\\-\\-bind", ".SS \"codeout devices revoke\"", "\\-\\-watch\\-only"]
+    {
+        assert!(page.contains(part), "{part} is not in {page}");
+    }
+    assert!(!page.contains("(1)") && !page.contains("codeout detached"), "{page}");
+    // Lines of a list are not filled as a text is.
+    let list = page.split_once(".SH \"EXIT CODES\"\n.nf\n").unwrap().1;
+    assert!(list.starts_with("   1  something else failed\n"), "{list}");
+    assert!(machine.run(&["start", "--help"]).out.contains("Only as --confirm=false"));
 }
 
 #[test]
