@@ -32,7 +32,8 @@ pub(crate) struct OpenArgs {
     #[arg(value_hint = ValueHint::DirPath)]
     pub(crate) directory: Option<String>,
 
-    /// A command instead of a program, with its arguments
+    /// A program with arguments of its own, such as `codeout open -- claude --continue`: before --
+    /// stand only a program and a directory
     #[arg(last = true, value_hint = ValueHint::CommandWithArguments)]
     pub(crate) command: Vec<String>,
 
