@@ -1,12 +1,14 @@
 //! What can be typed: the command line, and the environment variables beside it.
 
+use std::ffi::OsString;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::Resettable;
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
-use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueHint};
+use clap::{Arg, ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueHint};
 use codeout_protocol::fingerprint::Fingerprint;
 use codeout_protocol::name::Name;
 
@@ -61,25 +63,46 @@ pub(crate) struct Cli {
 
 /// Reads the command line. Ends the process where it is wrong, or asks for help.
 pub(crate) fn parse() -> Cli {
-    let mut command = Cli::command();
-    let matches = command.try_get_matches_from_mut(std::env::args_os());
-    match matches.and_then(|matches| checked(&mut command, &matches)) {
-        Ok(cli) => cli,
-        Err(error) => {
-            let printed = error.print();
-            if !error.use_stderr() {
-                ui::spoken(printed);
-            }
-            let code = match ui::all_said() {
-                Ok(()) => error.exit_code(),
-                Err(failure) => {
-                    ui::report(&failure);
-                    failure.code as i32
-                }
-            };
-            std::process::exit(code)
-        }
+    let words: Vec<_> = std::env::args_os().collect();
+    let error = match read(without_empty(Cli::command()), &words) {
+        Ok(cli) => return cli,
+        Err(error) => error,
+    };
+    // A variable of the daemon that is wrong is nothing to the other commands.
+    let of_daemon = |arg: &Arg| DAEMON_OPTIONS.contains(&arg.get_id().as_str());
+    let without = |arg: Arg| if of_daemon(&arg) { arg.env(Resettable::Reset) } else { arg };
+    if error.use_stderr()
+        && let Ok(cli) = read(without_empty(Cli::command()).mut_args(without), &words)
+        && cli.command.is_some()
+    {
+        return cli;
     }
+    let printed = error.print();
+    if !error.use_stderr() {
+        ui::spoken(printed);
+    }
+    let code = match ui::all_said() {
+        Ok(()) => error.exit_code(),
+        Err(failure) => {
+            ui::report(&failure);
+            failure.code as i32
+        }
+    };
+    std::process::exit(code)
+}
+
+fn read(mut command: clap::Command, words: &[OsString]) -> Result<Cli, clap::Error> {
+    let matches = command.try_get_matches_from_mut(words)?;
+    checked(&mut command, &matches)
+}
+
+/// A variable that is empty is as one that is not set.
+fn without_empty(command: clap::Command) -> clap::Command {
+    let is_empty =
+        |arg: &Arg| arg.get_env().and_then(std::env::var_os).is_some_and(|value| value.is_empty());
+    command
+        .mut_args(|arg| if is_empty(&arg) { arg.env(Resettable::Reset) } else { arg })
+        .mut_subcommands(without_empty)
 }
 
 /// Options of the daemon before another command would do nothing: they are refused.

@@ -622,3 +622,38 @@ fn a_file_of_settings_that_is_no_text_is_named_with_its_line() {
     let ran = machine.run(&["--port", "0"]);
     ran.fails(17, "config.toml, line 2: this is not UTF-8\n  correct that line");
 }
+
+#[test]
+fn an_empty_variable_is_as_none() {
+    let desk = Machine::new();
+    let empty = |words: &[&str]| {
+        let mut command = desk.command(words);
+        for name in ["PORT", "BIND", "ADVERTISE", "NAME", "CONFIRM", "CONFIG", "FINGERPRINT"] {
+            command.env(format!("CODEOUT_{name}"), "");
+        }
+        Ran::of(&command.stdin(Stdio::null()).output().unwrap())
+    };
+    empty(&["start", "--port", "0", "--bind", "127.0.0.1"]).succeeds();
+    empty(&["status"]).succeeds();
+    empty(&["join", "http://desk:8400", "K7QM"]).fails(2, "12 characters, not 4");
+    empty(&["stop"]).succeeds();
+    let mut daemons = desk.command(&["daemons", "--json"]);
+    daemons.env("CODEOUT_HOME", "").env("XDG_DATA_HOME", desk.home.path());
+    assert_eq!(Ran::of(&daemons.output().unwrap()).json(), serde_json::json!([]));
+}
+
+#[test]
+fn a_wrong_variable_of_the_daemon_is_nothing_to_other_commands() {
+    let desk = Machine::new();
+    let _daemon = desk.daemon(0);
+    for (name, value) in [("PORT", "abc"), ("BIND", "here"), ("CONFIRM", "perhaps")] {
+        let run = |words: &[&str]| {
+            let mut command = desk.command(words);
+            Ran::of(&command.env(format!("CODEOUT_{name}"), value).output().unwrap())
+        };
+        run(&["status"]).succeeds();
+        run(&["devices", "--json"]).succeeds();
+        run(&["start"]).fails(2, value);
+        run(&[]).fails(2, value);
+    }
+}
