@@ -36,6 +36,7 @@ Exit codes:
   19  the connection was cut
   20  there is no such session, or it has ended
   21  sessions run that would end
+ 101  a fault of its own, which it names
 
 `codeout attach` and `codeout open` hand on the exit status of the program.";
 

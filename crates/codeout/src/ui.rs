@@ -14,6 +14,7 @@ use anstyle::{AnsiColor, Style};
 use codeout_protocol::message::{DeviceEntry, ExitStatus};
 use codeout_protocol::name::clean_text;
 use unicode_width::UnicodeWidthStr;
+use zeroize::Zeroizing;
 
 use crate::failure::{Code, Failure};
 
@@ -84,21 +85,22 @@ pub(crate) fn report(failure: &Failure) {
 
 /// Asks a question on the terminal that standard input and error are; `None` when they are none,
 /// or the answer ends without a line.
-pub(crate) fn ask(question: &str) -> Option<String> {
+pub(crate) fn ask(question: &str) -> Option<Zeroizing<String>> {
     if !can_ask() {
         return None;
     }
     let mut stderr = anstream::stderr();
     let _ = write!(stderr, "{question} ");
     let _ = stderr.flush();
-    let mut answer = String::new();
+    // It may be a pairing code.
+    let mut answer = Zeroizing::new(String::new());
     match std::io::stdin().read_line(&mut answer) {
         Ok(0) | Err(_) => {
             // The question stands in the line still: no key has ended it.
             let _ = writeln!(stderr);
             None
         }
-        Ok(_) => Some(answer.trim().to_owned()),
+        Ok(_) => Some(Zeroizing::new(answer.trim().to_owned())),
     }
 }
 

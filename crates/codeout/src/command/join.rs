@@ -84,7 +84,7 @@ fn how(args: &JoinArgs) -> Result<How, Failure> {
 /// Asks until it is one: a slip costs nothing, the daemon has not been asked.
 fn ask_code() -> Result<PairingCode, Failure> {
     loop {
-        let Some(typed) = ui::ask("pairing code:").map(Zeroizing::new) else {
+        let Some(typed) = ui::ask("pairing code:") else {
             return Err(Failure::new(Code::Usage, "an address needs the pairing code behind it"));
         };
         match typed.parse() {
