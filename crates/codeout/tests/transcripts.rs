@@ -165,7 +165,8 @@ fn joined() -> (Machine, RunningDaemon, Machine) {
     let print = desk.run(&["fingerprint"]).succeeds().out.trim().to_owned();
     let address = daemon.address();
     let join = ["join", &address, &daemon.code(), "--name", "work-laptop", "--fingerprint", &print];
-    laptop.run(&join).succeeds();
+    let told = laptop.run(&join).succeeds().err.clone();
+    assert!(told.contains("`codeout open --on desk` opens a session there"), "{told}");
     (desk, daemon, laptop)
 }
 
