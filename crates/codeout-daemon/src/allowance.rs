@@ -23,7 +23,7 @@ const ATTACHMENT: Duration = Duration::from_millis(5);
 const WORD: Duration = Duration::from_micros(5);
 /// …and for each byte of it, unless reading it took longer…
 const BYTE: Duration = Duration::from_nanos(2);
-/// …and for what sets something in motion: a key is written and echoed, a ping answered.
+/// …and for what sets something in motion: a key is written, and echoed.
 const MOVED: Duration = Duration::from_micros(15);
 
 /// What a device can owe: what all of its connections ask before they are made to wait. More would keep

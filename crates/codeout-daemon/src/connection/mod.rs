@@ -275,8 +275,10 @@ impl Connection {
         match came {
             Came::Nothing | Came::Part => Ok(()),
             Came::Ping(asked) => {
-                self.count(Allowance::moved);
-                Ok(self.outbox.pong(&asked).await?)
+                let begun = Instant::now();
+                self.outbox.pong(&asked).await?;
+                self.count(|allowance, now| allowance.told(0, now - begun, now));
+                Ok(())
             }
             Came::Goodbye => Err(Over(Some(ClosingReason::Goodbye))),
             Came::Plaintext(plaintext) => {
