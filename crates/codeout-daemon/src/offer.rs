@@ -217,6 +217,10 @@ mod tests {
         let (mut offers, number) = opened();
         assert_eq!(offers.claim(LIFETIME, number), Err(PairRefusal::Expired));
         assert_eq!(offers.view(LIFETIME).unwrap().expires_in, Duration::ZERO);
+        // Behind its end nothing is remembered, and nothing taken for a repetition.
+        for _ in 0..2 {
+            assert!(offers.begin(LIFETIME, HOME, [1; 16]).is_ok());
+        }
     }
 
     #[test]

