@@ -224,6 +224,18 @@ mod tests {
     }
 
     #[test]
+    fn an_offer_is_decided_on_from_its_claim_to_its_end() {
+        let (mut offers, number) = opened();
+        assert!(!offers.is_deciding(Duration::ZERO));
+        offers.claim(Duration::ZERO, number).unwrap();
+        assert!(offers.is_deciding(Duration::ZERO));
+        assert!(!offers.is_deciding(LIFETIME));
+        offers.spend(number);
+        assert!(!offers.is_deciding(Duration::ZERO));
+        assert!(!Offers::new(Duration::ZERO).is_deciding(Duration::ZERO));
+    }
+
+    #[test]
     fn a_fresh_offer_ends_the_one_before() {
         let (mut offers, old) = opened();
         let fresh = offers.open(Duration::ZERO, Code::random(), OfferLimits::default());
