@@ -14,7 +14,7 @@ const MOST: usize = 500;
 /// Words every panic from now on. It may quote what a peer sent, so it is cleaned. There is no
 /// backtrace, whatever `RUST_BACKTRACE` says: the standard library holds a lock while it makes one,
 /// and where memory has run out it waits for that lock for ever instead of ending.
-pub(crate) fn word() {
+pub(crate) fn install_hook() {
     panic::set_hook(Box::new(|panic| ui::report(&worded(panic))));
 }
 

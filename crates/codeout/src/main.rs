@@ -31,7 +31,7 @@ use failure::{Code, Failure};
 use home::Home;
 
 fn main() -> ExitCode {
-    fault::word();
+    fault::install_hook();
     let cli = cli::parse();
     // Quiet unless asked: CODEOUT_LOG=codeout_daemon=debug. A log file has room for warnings.
     let usual = if matches!(cli.command, Some(Command::Detached(_))) { "warn" } else { "error" };

@@ -19,6 +19,7 @@ use tokio::io::BufReader;
 use tokio::net::UnixStream;
 use tokio::sync::broadcast;
 use tokio::time::Instant;
+use zeroize::Zeroizing;
 
 use self::inlet::{Came, Inlet};
 use self::silence::{Called, Silence};
@@ -116,7 +117,7 @@ pub(crate) async fn serve_local(stream: BufReader<UnixStream>, shared: Arc<Share
     let device = shared.local_device();
     let Some(mut presence) = shared.registry.enter_local(&device.id) else { return };
     // What was read ahead of the line that asked for this stays in the buffer.
-    let ahead = stream.buffer().to_vec();
+    let ahead = Zeroizing::new(stream.buffer().to_vec());
     let (reading, writing) = stream.into_inner().into_split();
     let outbox = Outbox::local(FrameWriter::new(writing));
     let welcome = FromDaemon::Event(admission::welcome(&shared, &device));

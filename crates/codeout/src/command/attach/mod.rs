@@ -69,7 +69,7 @@ pub(crate) async fn run(args: AttachArgs, home: &Home) -> Result<ExitCode, Failu
     if target.is_local() && is_here(&entry) {
         let text =
             format!("this terminal is that of {}: it would show itself without end", entry.name);
-        return Err(Failure::new(Code::Usage, text));
+        return Err(Failure::new(Code::Usage, text).hint("attach it in another terminal"));
     }
     show(target, entry, &look).await
 }
