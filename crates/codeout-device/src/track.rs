@@ -2,10 +2,12 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use codeout_protocol::message::{
-    ACKNOWLEDGE_AFTER, ACKNOWLEDGE_IDLE, Attach, Attached, ExitStatus, FromDevice, INPUT_WINDOW,
-    MAX_TERMINAL_SIDE, OUTPUT_WINDOW, Progress, SessionId, TerminalSize,
+    ACKNOWLEDGE_AFTER, ACKNOWLEDGE_APART, ACKNOWLEDGE_AT_LATEST, ACKNOWLEDGE_IDLE, Attach,
+    Attached, ExitStatus, FromDevice, INPUT_WINDOW, MAX_TERMINAL_SIDE, OUTPUT_WINDOW, Progress,
+    SessionId, TerminalSize,
 };
 use tokio::sync::{Notify, watch};
 use zeroize::Zeroizing;
@@ -90,8 +92,10 @@ struct Flow {
     taken: u64,
     /// Those of them that need no more care: what the caller came back from, or nobody reads.
     dealt: u64,
-    /// Those that the daemon was told of.
+    /// Those that the daemon was told of…
     acknowledged: u64,
+    /// …and when, last.
+    acknowledged_at: Option<Instant>,
     /// Whether somebody was told to tell it.
     acknowledging: bool,
     /// Nobody reads.
@@ -102,10 +106,16 @@ struct Flow {
 
 impl Flow {
     /// Whether the daemon is to hear how far this end is, and nobody was told to say so yet.
-    fn is_due(&mut self) -> bool {
+    fn is_due(&mut self, now: Instant) -> bool {
         let news = self.dealt - self.acknowledged;
         let idle = self.dealt == self.received;
-        let due = news >= ACKNOWLEDGE_AFTER || idle && news >= ACKNOWLEDGE_IDLE;
+        let apart = self.acknowledged_at.is_none_or(|at| now - at >= ACKNOWLEDGE_APART);
+        let enough = match (idle, apart) {
+            (true, _) => ACKNOWLEDGE_IDLE,
+            (false, true) => ACKNOWLEDGE_AFTER,
+            (false, false) => ACKNOWLEDGE_AT_LATEST,
+        };
+        let due = news >= enough;
         let first = due && !self.acknowledging;
         self.acknowledging |= due;
         first
@@ -131,6 +141,7 @@ impl Track {
             taken: 0,
             dealt: 0,
             acknowledged: 0,
+            acknowledged_at: None,
             acknowledging: false,
             unread: false,
             shown: attached.resumed,
@@ -177,7 +188,7 @@ impl Track {
         }
         if flow.unread {
             flow.dealt = flow.received;
-            return Ok(flow.is_due());
+            return Ok(flow.is_due(Instant::now()));
         }
         flow.queue.push_bytes(bytes);
         drop(flow);
@@ -235,7 +246,7 @@ impl Track {
     pub(crate) fn deal(&self) -> bool {
         let mut flow = self.flow();
         flow.dealt = flow.taken;
-        flow.is_due()
+        flow.is_due(Instant::now())
     }
 
     /// The next thing in the queue.
@@ -259,7 +270,7 @@ impl Track {
         flow.unread = true;
         flow.queue.clear();
         flow.dealt = flow.received;
-        flow.is_due()
+        flow.is_due(Instant::now())
     }
 
     /// The record that says how much is dealt with, if that is news. It must be sent.
@@ -271,6 +282,7 @@ impl Track {
             return None;
         }
         flow.acknowledged = flow.dealt;
+        flow.acknowledged_at = Some(Instant::now());
         let progress = Progress { session: self.session, offset: flow.dealt };
         Some(Zeroizing::new(FromDevice::OutputRead(progress).write()))
     }
@@ -344,5 +356,43 @@ impl Track {
             // Cannot be: this end of the channel lives as long as `self`.
             Err(_) => Over::Detached,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    /// Whether an acknowledgement is due that long behind the last one, with so much dealt with
+    /// since, and so much that waits.
+    fn is_due(behind: Duration, news: u64, waiting: u64) -> bool {
+        let now = Instant::now();
+        let mut flow = Flow {
+            place: Place::Output(0),
+            queue: Queue::default(),
+            received: 5_000 + news + waiting,
+            taken: 5_000 + news,
+            dealt: 5_000 + news,
+            acknowledged: 5_000,
+            acknowledged_at: Some(now),
+            acknowledging: false,
+            unread: false,
+            shown: true,
+        };
+        flow.is_due(now + behind)
+    }
+
+    #[test]
+    fn acknowledgements_are_apart_but_never_too_late() {
+        let early = ACKNOWLEDGE_APART - Duration::from_nanos(1);
+        assert!(is_due(ACKNOWLEDGE_APART, ACKNOWLEDGE_AFTER, 1));
+        assert!(!is_due(ACKNOWLEDGE_APART, ACKNOWLEDGE_AFTER - 1, 1));
+        assert!(!is_due(early, ACKNOWLEDGE_AT_LATEST - 1, 1));
+        assert!(is_due(early, ACKNOWLEDGE_AT_LATEST, 1));
+        // The daemon may be unable to send more before it hears so.
+        assert!(is_due(Duration::ZERO, ACKNOWLEDGE_IDLE, 0));
+        assert!(!is_due(Duration::ZERO, ACKNOWLEDGE_IDLE - 1, 0));
     }
 }

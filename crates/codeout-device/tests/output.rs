@@ -21,6 +21,9 @@ async fn bytes(reader: &mut AttachmentReader) -> Vec<u8> {
     }
 }
 
+/// Windows are filled to the last byte with such pieces.
+const PIECE: usize = 32 << 10;
+
 /// That the connection ends because of what the daemon just sent.
 async fn ends_in_protocol(connection: Connection) {
     assert_eq!(connection.closed().await, Closed::Protocol);
@@ -92,17 +95,17 @@ async fn little_is_acknowledged_when_nothing_waits() {
 async fn a_slow_reader_gets_all_and_never_more_than_the_window() {
     let (_daemon, connection, session, mut peer) = attached().await;
     let (_input, mut reader) = session.split();
-    let chunk = vec![b'o'; MAX_CHUNK];
-    let chunks = OUTPUT_WINDOW / MAX_CHUNK as u64;
+    let chunk = vec![b'o'; PIECE];
+    let chunks = OUTPUT_WINDOW / PIECE as u64;
     for number in 0..chunks {
-        peer.output(5, number * MAX_CHUNK as u64, &chunk).await;
+        peer.output(5, number * PIECE as u64, &chunk).await;
     }
     peer.event(Event::SessionEnded { session: 5, status: ExitStatus::Exit(0) }).await;
     peer.close(ClosingReason::Stopping).await;
     connection.closed().await;
     // What came before the end is there behind it.
     for _ in 0..chunks {
-        assert_eq!(bytes(&mut reader).await.len(), MAX_CHUNK);
+        assert_eq!(bytes(&mut reader).await.len(), PIECE);
     }
     assert!(matches!(reader.try_read(), Some(SessionOutput::Ended(ExitStatus::Exit(0)))));
     assert!(reader.try_read().is_none() && reader.read().await.is_none());
@@ -112,7 +115,7 @@ async fn a_slow_reader_gets_all_and_never_more_than_the_window() {
 async fn output_that_nobody_reads_holds_nothing_up() {
     let (_daemon, connection, session, mut peer) = attached().await;
     let (mut input, reader) = session.split();
-    let chunk = vec![b'o'; MAX_CHUNK];
+    let chunk = vec![b'o'; PIECE];
     let mut sent = 0;
     while sent < OUTPUT_WINDOW {
         peer.output(5, sent, &chunk).await;
@@ -226,11 +229,11 @@ async fn what_is_out_of_order_ends_it() {
 #[tokio::test]
 async fn snapshots_count_for_the_window() {
     let (_daemon, connection, _session, mut peer) = attached().await;
-    let chunk = vec![b'o'; MAX_CHUNK];
+    let chunk = vec![b'o'; PIECE];
     for _ in 0..2 {
         peer.snapshot(5).await;
-        for number in 0..OUTPUT_WINDOW / MAX_CHUNK as u64 / 2 {
-            peer.snapshot_chunk(5, number * MAX_CHUNK as u64, &chunk).await;
+        for number in 0..OUTPUT_WINDOW / PIECE as u64 / 2 {
+            peer.snapshot_chunk(5, number * PIECE as u64, &chunk).await;
         }
     }
     peer.snapshot_end(5, 0).await;
@@ -251,9 +254,9 @@ async fn output_at_a_wrong_offset_ends_it() {
 #[tokio::test]
 async fn output_beyond_the_window_ends_it() {
     let (_daemon, connection, _session, mut peer) = attached().await;
-    let chunk = vec![b'o'; MAX_CHUNK];
-    for number in 0..OUTPUT_WINDOW / MAX_CHUNK as u64 {
-        peer.output(5, number * MAX_CHUNK as u64, &chunk).await;
+    let chunk = vec![b'o'; PIECE];
+    for number in 0..OUTPUT_WINDOW / PIECE as u64 {
+        peer.output(5, number * PIECE as u64, &chunk).await;
     }
     peer.output(5, OUTPUT_WINDOW, b"x").await;
     ends_in_protocol(connection).await;

@@ -13,6 +13,7 @@ mod request;
 mod session;
 
 use std::fmt;
+use std::time::Duration;
 
 pub use device::{DeviceEntry, Limits, OfferEntry};
 pub use event::{ClosingReason, Event, Welcome};
@@ -27,13 +28,16 @@ pub use session::{
 pub const VERSION: u32 = 1;
 
 /// The most bytes of terminal output or input in one record.
-pub const MAX_CHUNK: usize = 32_768;
+pub const MAX_CHUNK: usize = 60 << 10;
 /// What an attachment may have on its way unacknowledged, in bytes of output and snapshots. The
 /// daemon sends less to a device that takes long to acknowledge.
 pub const OUTPUT_WINDOW: u64 = 1 << 20;
-/// A device acknowledges at the latest when it has dealt with this many bytes since the last
-/// time…
+/// A device acknowledges when it has dealt with this many bytes since the last time…
 pub const ACKNOWLEDGE_AFTER: u64 = 1 << 16;
+/// …unless that was so short a time ago: then it may wait…
+pub const ACKNOWLEDGE_APART: Duration = Duration::from_millis(16);
+/// …until it has dealt with this many…
+pub const ACKNOWLEDGE_AT_LATEST: u64 = 1 << 19;
 /// …and when it has dealt with everything that came, already with this many.
 pub const ACKNOWLEDGE_IDLE: u64 = 1 << 12;
 /// A keyboard's input that may be on its way, in bytes beyond [`Attached::input`] or the last

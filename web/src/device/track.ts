@@ -3,6 +3,8 @@
 import { writeInput, writeOutputRead } from '../protocol/frame';
 import {
   ACKNOWLEDGE_AFTER,
+  ACKNOWLEDGE_APART,
+  ACKNOWLEDGE_AT_LATEST,
   ACKNOWLEDGE_IDLE,
   type Attached,
   type AttachRequest,
@@ -30,6 +32,7 @@ export class Track {
   #received = 0;
   #dealt = 0;
   #acknowledged = 0;
+  #acknowledgedAt = Number.NEGATIVE_INFINITY;
   /** Input of this keyboard that was sent, and that the daemon says is written. */
   #sent: number;
   #written: number;
@@ -134,8 +137,11 @@ export class Track {
     this.#dealt += count;
     const news = this.#dealt - this.#acknowledged;
     const idle = this.#dealt === this.#received;
-    if (news < ACKNOWLEDGE_AFTER && !(idle && news >= ACKNOWLEDGE_IDLE)) return;
-    if (this.#over) return;
+    const now = performance.now();
+    const apart = now - this.#acknowledgedAt >= ACKNOWLEDGE_APART;
+    const due = idle ? ACKNOWLEDGE_IDLE : apart ? ACKNOWLEDGE_AFTER : ACKNOWLEDGE_AT_LATEST;
+    if (news < due || this.#over) return;
+    this.#acknowledgedAt = now;
     this.#acknowledged = this.#dealt;
     this.connection.send(writeOutputRead({ session: this.#session, offset: this.#dealt }));
   }

@@ -230,7 +230,7 @@ export function writeRequest(id: number, request: Request): Uint8Array {
 /** The plaintext of a chunk of input: 1 to `MAX_CHUNK` bytes. */
 export function writeInput(chunk: Chunk): Uint8Array {
   if (chunk.bytes.length < 1 || chunk.bytes.length > MAX_CHUNK) {
-    throw new UsageError('a chunk has 1 to 32768 bytes');
+    throw new UsageError(`a chunk has 1 to ${MAX_CHUNK} bytes`);
   }
   return concat(writeHead(KIND_INPUT, chunk), chunk.bytes);
 }

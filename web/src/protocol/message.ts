@@ -10,11 +10,15 @@
 /** The version of the message layer, said in `welcome`. */
 export const VERSION = 1;
 /** The most bytes of terminal output or input in one record. */
-export const MAX_CHUNK = 32_768;
+export const MAX_CHUNK = 61_440;
 /** The most that a daemon may have unacknowledged on its way to one attachment, in bytes. */
 export const OUTPUT_WINDOW = 1_048_576;
-/** Output is acknowledged at the latest after so many bytes were dealt with… */
+/** Output is acknowledged when so many bytes were dealt with… */
 export const ACKNOWLEDGE_AFTER = 65_536;
+/** …unless that was done less than so many milliseconds ago: then it may wait… */
+export const ACKNOWLEDGE_APART = 16;
+/** …until so many were dealt with… */
+export const ACKNOWLEDGE_AT_LATEST = 524_288;
 /** …and when everything that came was dealt with, after so many. */
 export const ACKNOWLEDGE_IDLE = 4_096;
 /** A keyboard's input that may be on its way, in bytes beyond what is acknowledged. */

@@ -1,4 +1,4 @@
-import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { DaemonLink } from '../../src/device/link';
 import type { Attachment, AttachOptions } from '../../src/device/types';
 import { ready } from '../../src/protocol/sodium';
@@ -18,7 +18,10 @@ beforeEach(async () => {
   link = await stage.link();
 });
 
-afterEach(() => stage.close());
+afterEach(async () => {
+  vi.restoreAllMocks();
+  await stage.close();
+});
 
 describe('an attachment', () => {
   let screen: Screen;
@@ -120,6 +123,7 @@ describe('an attachment', () => {
   });
 
   it('acknowledges at 4 KiB when all is dealt with, and at 64 KiB while more waits', async () => {
+    const now = vi.spyOn(performance, 'now').mockReturnValue(1_000);
     const daemon = await stage.connected();
     await attach(daemon);
     snapshot(daemon, 'x'.repeat(4_095), 0);
@@ -131,8 +135,23 @@ describe('an attachment', () => {
     daemon.bytes(0x10, 32_769, bytes('z'.repeat(32_767)));
     daemon.bytes(0x10, 65_536, bytes('z'));
     daemon.bytes(0x10, 65_537, bytes('z'));
+    now.mockReturnValue(1_016);
     screen.free();
     expect(await daemon.hear()).toEqual({ kind: 0x11, offset: 4_096 + 65_536, text: '' });
+  });
+
+  it('acknowledges no more than once in 16 ms, up to 512 KiB', async () => {
+    const now = vi.spyOn(performance, 'now').mockReturnValue(1_000);
+    const daemon = await stage.connected();
+    await attach(daemon);
+    snapshot(daemon, 'x'.repeat(4_096), 0);
+    expect(await daemon.hear()).toEqual({ kind: 0x11, offset: 4_096, text: '' });
+    screen.stuck = true;
+    for (let n = 0; n < 17; n += 1) daemon.bytes(0x10, n * 32_768, bytes('z'.repeat(32_768)));
+    now.mockReturnValue(1_015.9);
+    screen.free();
+    expect(await daemon.hear()).toEqual({ kind: 0x11, offset: 4_096 + 524_288, text: '' });
+    expect(await daemon.hear()).toEqual({ kind: 0x11, offset: 4_096 + 17 * 32_768, text: '' });
   });
 
   it('drops what the terminal was not given when a snapshot begins, as dealt with', async () => {

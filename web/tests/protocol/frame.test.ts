@@ -44,7 +44,7 @@ describe('chunks and progress', () => {
       new Uint8Array(0),
       chunk(0x10, '0000000000000000', 0),
       chunk(0x14, '0000000000000000', 0),
-      chunk(0x10, '0000000000000000', 32_769),
+      chunk(0x10, '0000000000000000', message.MAX_CHUNK + 1),
       chunk(0x10, '001fffffffffffff', 1),
       chunk(0x10, 'ffffffffffffffff', 1),
       chunk(0x13, '0020000000000000', 0),
@@ -81,7 +81,7 @@ describe('chunks and progress', () => {
   });
 
   it('are not written with what does not fit', () => {
-    for (const length of [0, 32_769]) {
+    for (const length of [0, message.MAX_CHUNK + 1]) {
       const given = { session: 1, offset: 0, bytes: new Uint8Array(length) };
       expect(() => writeInput(given)).toThrow(UsageError);
     }

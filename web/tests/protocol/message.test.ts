@@ -79,6 +79,8 @@ describe('the daemon’s own samples', () => {
       output_window: message.OUTPUT_WINDOW,
       acknowledge_after: message.ACKNOWLEDGE_AFTER,
       acknowledge_idle: message.ACKNOWLEDGE_IDLE,
+      acknowledge_apart_ms: message.ACKNOWLEDGE_APART,
+      acknowledge_at_latest: message.ACKNOWLEDGE_AT_LATEST,
       input_window: message.INPUT_WINDOW,
       attached: message.MAX_ATTACHED,
       keyboard: message.MAX_KEYBOARD,

@@ -18,6 +18,8 @@ fn the_file_of_samples_is_these() {
         "limits": {
             "version": VERSION, "chunk": MAX_CHUNK, "output_window": OUTPUT_WINDOW,
             "acknowledge_after": ACKNOWLEDGE_AFTER, "acknowledge_idle": ACKNOWLEDGE_IDLE,
+            "acknowledge_apart_ms": ACKNOWLEDGE_APART.as_millis() as u64,
+            "acknowledge_at_latest": ACKNOWLEDGE_AT_LATEST,
             "input_window": INPUT_WINDOW, "attached": MAX_ATTACHED, "keyboard": MAX_KEYBOARD,
             "side": MAX_TERMINAL_SIDE, "cells": MAX_TERMINAL_CELLS,
         },
