@@ -209,7 +209,7 @@ test('bulk output', async ({ desk }) => {
 });
 
 test('bulk output, all of it', async ({ desk }) => {
-  writeFileSync(join(desk.home, 'piece'), OUTPUT.repeat(3));
+  writeFileSync(join(desk.home, 'piece'), OUTPUT.repeat(6));
   const program = [process.execPath, PACED, 'piece', `${MEGABYTES << 20}`];
   const page: Shown[] = [];
   const direct: Fed[] = [];

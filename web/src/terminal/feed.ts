@@ -6,7 +6,7 @@
 /** Bytes that the terminal may hold unparsed. More only delays a snapshot. */
 export const HIGH_WATER = 131_072;
 
-/** With so many, what is parsed now is gone from the screen before it can be read. */
+/** From so many on, until none is left, what is parsed is gone from the screen before it is read. */
 const RUSHING = HIGH_WATER / 2;
 
 /** What the feed drives: xterm.js, as far as it needs it. */
@@ -25,6 +25,7 @@ export class Feed {
   #steps: Step[] = [];
   /** Bytes that the parser holds. */
   #held = 0;
+  #rushing = false;
   #pumping = false;
 
   constructor(parser: Parser) {
@@ -33,7 +34,7 @@ export class Feed {
 
   /** Whether output comes faster than it can be shown. */
   get isRushing(): boolean {
-    return this.#held >= RUSHING;
+    return this.#rushing;
   }
 
   /** Adds bytes. `shown` is called once: when they are parsed, or dropped. */
@@ -73,8 +74,10 @@ export class Feed {
 
   #hand(bytes: Uint8Array, shown: () => void): void {
     this.#held += bytes.length;
+    this.#rushing ||= this.#held >= RUSHING;
     this.#parser.write(bytes, () => {
       this.#held -= bytes.length;
+      this.#rushing &&= this.#held > 0;
       shown();
       this.#pump();
     });

@@ -4,12 +4,13 @@ use std::collections::VecDeque;
 use std::io::{Read as _, Write as _};
 
 use bytes::Bytes;
+use codeout_protocol::message::MAX_CHUNK;
 use flate2::Compression;
 use flate2::read::DeflateDecoder;
 use flate2::write::DeflateEncoder;
 
 /// The size of a chunk that is complete, in bytes.
-const CHUNK: usize = 1 << 16;
+const CHUNK: usize = MAX_CHUNK;
 /// Chunks that are compressed in one go: some milliseconds.
 const PACKED_AT_ONCE: usize = 4;
 

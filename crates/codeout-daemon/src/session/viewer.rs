@@ -198,7 +198,10 @@ impl Viewer {
             return true;
         }
         let caught_up = at == offset;
-        if !caught_up || cursor.generation != self.session.generation() || flow.room() < bytes.len()
+        let is_current = caught_up && cursor.generation == self.session.generation();
+        if !is_current
+            || flow.room() < bytes.len()
+            || flow.gather(bytes.len(), Instant::now()).is_some()
         {
             return false;
         }
