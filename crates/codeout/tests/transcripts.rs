@@ -2,108 +2,18 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod machine;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Output, Stdio};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use tempfile::TempDir;
+use machine::{Machine, Ran, joined};
 
 /// How long a test waits for what must come: a bound for a hanging test, never a measure.
 const PATIENCE: Duration = Duration::from_secs(60);
-
-const CODEOUT: &str = env!("CARGO_BIN_EXE_codeout");
-
-/// A machine of its own: a home that nobody else has.
-struct Machine {
-    home: TempDir,
-}
-
-impl Machine {
-    fn new() -> Self {
-        Machine { home: TempDir::new().unwrap() }
-    }
-
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(CODEOUT);
-        command.args(arguments).env("CODEOUT_HOME", self.home.path()).env("SHELL", "/bin/sh");
-        for name in ["PORT", "BIND", "ADVERTISE", "NAME", "CONFIRM", "FINGERPRINT", "LOG"] {
-            command.env_remove(format!("CODEOUT_{name}"));
-        }
-        command
-    }
-
-    /// Runs a command to its end, with `input` piped in.
-    fn run_with(&self, arguments: &[&str], input: &str) -> Ran {
-        let mut child = self
-            .command(arguments)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        // A command that reads nothing may have gone already.
-        let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
-        Ran::of(&child.wait_with_output().unwrap())
-    }
-
-    fn run(&self, arguments: &[&str]) -> Ran {
-        self.run_with(arguments, "")
-    }
-
-    fn file(&self, path: &str) -> PathBuf {
-        self.home.path().join(path)
-    }
-
-    /// Starts a daemon on this machine.
-    fn daemon(&self, port: u16) -> RunningDaemon {
-        let port = port.to_string();
-        let arguments = ["--port", &port, "--bind", "127.0.0.1", "--name", "desk"];
-        let mut child =
-            self.command(&arguments).stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap());
-        let mut daemon = RunningDaemon { child, lines, head: Vec::new() };
-        daemon.head = (0..4).map(|_| daemon.line()).collect();
-        daemon
-    }
-}
-
-/// What came of a command.
-#[derive(Debug)]
-struct Ran {
-    code: i32,
-    out: String,
-    err: String,
-}
-
-impl Ran {
-    fn of(output: &Output) -> Self {
-        let ran = Ran {
-            code: output.status.code().unwrap(),
-            out: String::from_utf8(output.stdout.clone()).unwrap(),
-            err: String::from_utf8(output.stderr.clone()).unwrap(),
-        };
-        assert!(!ran.err.contains('\x1b'), "escape codes where there is no terminal: {ran:?}");
-        ran
-    }
-
-    /// Asserts the exit code and a part of what standard error says.
-    fn fails(&self, code: i32, says: &str) {
-        assert_eq!(self.code, code, "{self:?}");
-        assert!(self.err.contains(says), "{says:?} is not in {self:?}");
-        assert!(self.err.starts_with("codeout: ") || code == 2, "{self:?}");
-    }
-
-    fn succeeds(&self) -> &Self {
-        assert_eq!(self.code, 0, "{self:?}");
-        self
-    }
-
-    fn json(&self) -> serde_json::Value {
-        serde_json::from_str(&self.succeeds().out).unwrap()
-    }
-}
 
 /// The list of devices, however long the test took.
 fn listed(ran: &Ran) -> String {
@@ -111,63 +21,6 @@ fn listed(ran: &Ran) -> String {
     let (age, after) = after.split_once(" ago").unwrap();
     assert!(age.trim_end_matches(['s', 'm']).parse::<u8>().is_ok(), "{age}");
     format!("{before}paired now{after}")
-}
-
-struct RunningDaemon {
-    child: Child,
-    lines: BufReader<ChildStdout>,
-    head: Vec<String>,
-}
-
-impl RunningDaemon {
-    fn line(&mut self) -> String {
-        let mut line = String::new();
-        self.lines.read_line(&mut line).unwrap();
-        assert!(line.ends_with('\n'), "the daemon ended behind {line:?}");
-        line.trim_end_matches('\n').to_owned()
-    }
-
-    fn address(&self) -> String {
-        self.head[0].strip_prefix("codeout -> ").unwrap().to_owned()
-    }
-
-    fn port(&self) -> u16 {
-        self.address().rsplit_once(':').unwrap().1.parse().unwrap()
-    }
-
-    fn code(&self) -> String {
-        self.head[2].trim().to_owned()
-    }
-
-    /// Stops it well; returns what it still said.
-    fn stop(mut self) -> String {
-        let pid = rustix::process::Pid::from_child(&self.child);
-        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
-        let mut rest = String::new();
-        self.lines.read_to_string(&mut rest).unwrap();
-        assert!(self.child.wait().unwrap().success());
-        rest
-    }
-}
-
-impl Drop for RunningDaemon {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// A device that joined by code, its daemon, and the daemon's machine.
-fn joined() -> (Machine, RunningDaemon, Machine) {
-    let desk = Machine::new();
-    let daemon = desk.daemon(0);
-    let laptop = Machine::new();
-    let print = desk.run(&["fingerprint"]).succeeds().out.trim().to_owned();
-    let address = daemon.address();
-    let join = ["join", &address, &daemon.code(), "--name", "work-laptop", "--fingerprint", &print];
-    let told = laptop.run(&join).succeeds().err.clone();
-    assert!(told.contains("`codeout open --on desk` opens a session there"), "{told}");
-    (desk, daemon, laptop)
 }
 
 #[test]
