@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use codeout_daemon::control::ClientError;
-use codeout_daemon::trail::{Entry, Query};
+use codeout_daemon::trail::{Entry, Happening, Query};
+use serde::Serialize;
 
 use crate::cli::LogArgs;
 use crate::command::local::{Local, Trail};
@@ -99,10 +100,27 @@ impl Printer {
     fn print(&mut self, entries: Vec<Entry>) {
         self.behind = entries.last().map(|entry| entry.number).or(self.behind);
         if self.json {
-            entries.iter().for_each(ui::say_json);
+            entries.iter().map(EntryJson::of).for_each(|entry| ui::say_json(&entry));
         } else {
             self.columns.lines(&entries).into_iter().for_each(ui::say);
         }
+    }
+}
+
+/// What `--json` prints of a line.
+#[derive(Serialize)]
+struct EntryJson<'a> {
+    #[serde(flatten)]
+    entry: &'a Entry,
+    /// Of a link for whose end the daemon has no reason of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
+}
+
+impl<'a> EntryJson<'a> {
+    fn of(entry: &'a Entry) -> Self {
+        let broke = matches!(entry.happening, Happening::Disconnected { reason: None, .. });
+        EntryJson { entry, reason: broke.then_some("link_broke") }
     }
 }
 
