@@ -229,7 +229,8 @@ pub(crate) struct PairArgs {
     #[arg(long, value_name = "DAEMON")]
     pub(crate) on: Option<String>,
 
-    /// Print JSON, a line for the offer and a line for how it ended
+    /// Print JSON: a line for the offer, and one for its end, whose "end" is paired, with the
+    /// "device", or expired, replaced or declined
     #[arg(long)]
     pub(crate) json: bool,
 }

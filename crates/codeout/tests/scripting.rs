@@ -8,8 +8,8 @@ use std::io::{BufRead as _, BufReader};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use machine::joined;
-use serde_json::Value;
+use machine::{Machine, joined};
+use serde_json::{Value, json};
 
 /// How long a test waits for what must come: a bound for a hanging test, never a measure.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -32,6 +32,10 @@ impl Telling {
         self.lines.read_line(&mut line).unwrap();
         serde_json::from_str(&line).unwrap()
     }
+
+    fn code(&mut self) -> i32 {
+        self.child.wait().unwrap().code().unwrap()
+    }
 }
 
 impl Drop for Telling {
@@ -39,6 +43,47 @@ impl Drop for Telling {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+fn members(value: &Value) -> Vec<&String> {
+    value.as_object().unwrap().keys().collect()
+}
+
+#[test]
+fn an_offer_and_its_end_have_one_shape_here_and_on_another_computer() {
+    let (desk, _daemon, laptop) = joined();
+    let limits = ["pair", "--json", "--watch-only", "--for", "90m"];
+    let here = desk.command(&limits);
+    let there = laptop.command(&[&limits[..], &["--on", "desk"]].concat());
+    let told = [here, there].map(|command| {
+        let mut pair = Telling::start(command);
+        let offer = pair.line();
+        let guest = Machine::new();
+        let link = offer["links"][0].as_str().unwrap();
+        let welcome = guest.run(&["join", link, "--name", "guest", "--json"]).json();
+        assert_eq!(welcome["fingerprint"], offer["fingerprint"]);
+        let end = pair.line();
+        assert_eq!(pair.code(), 0);
+        assert_eq!(end["end"], "paired");
+        assert_eq!(end["device"]["name"], welcome["device"]);
+        (offer, end)
+    });
+    let [(offer, end), (offer_there, end_there)] = &told;
+    assert_eq!(members(offer), members(offer_there));
+    assert_eq!(members(end), members(end_there));
+    assert_eq!(members(&end["device"]), members(&end_there["device"]));
+}
+
+#[test]
+fn an_offer_that_pairs_nobody_ends_in_an_object_too() {
+    let desk = Machine::new();
+    let _daemon = desk.daemon(0);
+    let mut first = Telling::start(desk.command(&["pair", "--json"]));
+    first.line();
+    let mut second = Telling::start(desk.command(&["pair", "--json"]));
+    second.line();
+    assert_eq!(first.line(), json!({"end": "replaced"}));
+    assert_eq!(first.code(), 12);
 }
 
 #[test]

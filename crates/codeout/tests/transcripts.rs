@@ -89,8 +89,8 @@ fn a_link_needs_nothing_else_typed_and_pair_says_who_came() {
     line.clear();
     lines.read_line(&mut line).unwrap();
     let end: serde_json::Value = serde_json::from_str(&line).unwrap();
-    assert_eq!(end["paired"]["name"], "guest");
-    assert_eq!(end["paired"]["watch_only"], true);
+    assert_eq!(end["device"]["name"], "guest");
+    assert_eq!(end["device"]["watch_only"], true);
     assert!(pair.wait().unwrap().success());
 
     for words in [&["open"][..], &["programs"]] {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use codeout_daemon::OfferLimits;
 use codeout_daemon::control::{Client, OfferEnd};
 use codeout_protocol::link::Link;
-use codeout_protocol::message::OfferEntry;
+use codeout_protocol::message::{DeviceEntry, OfferEntry};
 use serde::Serialize;
 
 use crate::cli::PairArgs;
@@ -18,12 +18,33 @@ use crate::ui::{self, BOLD, GREEN};
 
 const MAX_FOR_SECONDS: u64 = 315_360_000;
 
-/// What `--json` prints of an offer.
+/// What `--json` prints of an offer, whichever daemon has opened it.
 #[derive(Serialize)]
-pub(crate) struct OfferJson<'a> {
+struct OfferJson<'a> {
     #[serde(flatten)]
     offer: &'a OfferEntry,
     fingerprint: &'a str,
+}
+
+/// What `--json` prints of its end.
+#[derive(Serialize)]
+#[serde(tag = "end", rename_all = "snake_case")]
+enum EndJson<'a> {
+    Paired { device: &'a DeviceEntry },
+    Expired,
+    Replaced,
+    Declined,
+}
+
+impl<'a> From<&'a OfferEnd> for EndJson<'a> {
+    fn from(end: &'a OfferEnd) -> Self {
+        match end {
+            OfferEnd::Paired(device) => EndJson::Paired { device },
+            OfferEnd::Expired => EndJson::Expired,
+            OfferEnd::Replaced => EndJson::Replaced,
+            OfferEnd::Declined => EndJson::Declined,
+        }
+    }
 }
 
 pub(crate) async fn run(args: PairArgs, home: &Home) -> Result<(), Failure> {
@@ -47,26 +68,58 @@ pub(crate) async fn run_local(home: &Home, limits: OfferLimits, json: bool) -> R
         };
     };
     let mut remote = client.offer(limits).await.map_err(words::client_error)?;
-    if json {
-        ui::say_json(&OfferJson { offer: &remote.offer, fingerprint: &remote.fingerprint });
-        let end = remote.over().await.map_err(words::client_error)?;
-        ui::say_json(&end);
-        return finish(&end);
+    let offered = Offered {
+        offer: remote.offer.clone(),
+        fingerprint: remote.fingerprint.clone(),
+        kinds: remote.kinds.clone(),
+    };
+    let over = async { remote.over().await.map_err(words::client_error) };
+    offered.tell(json, over).await
+}
+
+/// An offer that a daemon has opened.
+pub(crate) struct Offered {
+    pub(crate) offer: OfferEntry,
+    /// The daemon's.
+    pub(crate) fingerprint: String,
+    /// What each link's address is, where that is known.
+    pub(crate) kinds: Vec<String>,
+}
+
+impl Offered {
+    /// Tells of the offer, and how it ended when it is `over`.
+    pub(crate) async fn tell(
+        &self,
+        json: bool,
+        over: impl Future<Output = Result<OfferEnd, Failure>>,
+    ) -> Result<(), Failure> {
+        let end = if json {
+            ui::say_json(&OfferJson { offer: &self.offer, fingerprint: &self.fingerprint });
+            let end = over.await?;
+            ui::say_json(&EndJson::from(&end));
+            end
+        } else {
+            self.show(over).await?
+        };
+        finish(&end)
     }
-    let mut console = Console::open();
-    let offer = remote.offer.clone();
-    let mut shown = Shown::new(&offer, &remote.kinds);
-    shown.page(&mut console);
-    let fingerprint = remote.fingerprint.clone();
-    let over = remote.over();
-    let end = shown.wait(&mut console, over).await?.map_err(words::client_error)?;
-    console.live("");
-    if let OfferEnd::Paired(device) = &end {
-        console.line(&format!("{GREEN}device paired:{GREEN:#} {}", device.name));
-        console.line(&format!("daemon fingerprint: {BOLD}{fingerprint}{BOLD:#}"));
-        console.line("  confirm this matches what the app shows");
+
+    async fn show(
+        &self,
+        over: impl Future<Output = Result<OfferEnd, Failure>>,
+    ) -> Result<OfferEnd, Failure> {
+        let mut console = Console::open();
+        let mut shown = Shown::new(self);
+        shown.page(&mut console);
+        let end = shown.wait(&mut console, over).await??;
+        console.live("");
+        if let OfferEnd::Paired(device) = &end {
+            console.line(&format!("{GREEN}device paired:{GREEN:#} {}", ui::clean(&device.name)));
+            console.line(&format!("daemon fingerprint: {BOLD}{}{BOLD:#}", self.fingerprint));
+            console.line("  confirm this matches what the app shows");
+        }
+        Ok(end)
     }
-    finish(&end)
 }
 
 fn finish(end: &OfferEnd) -> Result<(), Failure> {
@@ -86,7 +139,7 @@ fn left() -> Failure {
 }
 
 /// An offer on the terminal, with its countdown.
-pub(crate) struct Shown<'a> {
+struct Shown<'a> {
     code: &'a str,
     links: Vec<(Link, String)>,
     chosen: usize,
@@ -95,7 +148,8 @@ pub(crate) struct Shown<'a> {
 }
 
 impl<'a> Shown<'a> {
-    pub(crate) fn new(offer: &'a OfferEntry, kinds: &[String]) -> Self {
+    fn new(offered: &'a Offered) -> Self {
+        let Offered { offer, kinds, .. } = offered;
         let kind = |index: usize| kinds.get(index).cloned().unwrap_or_else(|| "address".to_owned());
         let links = offer.links.iter().enumerate();
         let links = links.filter_map(|(index, link)| Some((link.parse().ok()?, kind(index))));
@@ -108,7 +162,7 @@ impl<'a> Shown<'a> {
         }
     }
 
-    pub(crate) fn page(&self, console: &mut Console) {
+    fn page(&self, console: &mut Console) {
         let page = OfferPage {
             head: None,
             code: self.code,
@@ -124,7 +178,7 @@ impl<'a> Shown<'a> {
     }
 
     /// Counts down until `over`. Quitting leaves the offer open.
-    pub(crate) async fn wait<T>(
+    async fn wait<T>(
         &mut self,
         console: &mut Console,
         over: impl Future<Output = T>,

@@ -3,22 +3,23 @@
 use std::time::Duration;
 
 use codeout_daemon::OfferLimits;
-use codeout_device::{Connection, connect};
-use codeout_protocol::message::{Answer, DeviceEntry, Event, Limits, OfferEntry, Request};
+use codeout_daemon::control::OfferEnd;
+use codeout_device::{Connection, Profile, connect};
+use codeout_protocol::fingerprint::Fingerprint;
+use codeout_protocol::message::{Answer, DeviceEntry, Event, Limits, Request};
 
 use crate::cli::{DevicesArgs, DevicesCommand};
 use crate::command::daemons::profiles;
-use crate::command::pair::Shown;
+use crate::command::pair::Offered;
 use crate::command::{device_words, devices};
-use crate::console::Console;
 use crate::failure::{Code, Failure};
 use crate::home::Home;
-use crate::ui::{self, GREEN};
+use crate::ui;
 
-/// A connection to a known daemon, and what it is called here.
+/// A connection to a known daemon.
 struct Remote {
     connection: Connection,
-    name: String,
+    profile: Profile,
 }
 
 impl Remote {
@@ -27,12 +28,21 @@ impl Remote {
         let connection = connect(&profile)
             .await
             .map_err(|error| device_words::connect_error(&error, Some(&profile.name)))?;
-        Ok(Remote { connection, name: profile.name.clone() })
+        Ok(Remote { connection, profile })
     }
 
     async fn ask(&self, request: Request) -> Result<Answer, Failure> {
         let answered = self.connection.request(request).await;
-        answered.map_err(|error| device_words::request_failed(error, &self.name))
+        answered.map_err(|error| device_words::request_failed(error, &self.profile.name))
+    }
+
+    /// The daemon's fingerprint: of its key, which the connection has proved.
+    fn fingerprint(&self) -> Result<Fingerprint, Failure> {
+        if let Some(known) = self.profile.fingerprint {
+            return Ok(known);
+        }
+        let print = Fingerprint::of(&self.profile.credentials.daemon_key);
+        print.map_err(|error| Failure::new(Code::Other, error.to_string()))
     }
 
     async fn list(&self) -> Result<Vec<DeviceEntry>, Failure> {
@@ -103,54 +113,34 @@ pub(crate) async fn offer(
     json: bool,
 ) -> Result<(), Failure> {
     let remote = Remote::connect(home, daemon).await?;
+    let fingerprint = remote.fingerprint()?.to_string();
     let OfferLimits { watch_only, for_seconds } = limits;
     let Answer::Offer(offer) = remote.ask(Request::Offer { watch_only, for_seconds }).await? else {
         return Err(device_words::odd_answer());
     };
-    let name = remote.name.clone();
-    let device = if json {
-        ui::say_json(&offer);
-        let device = paired(&remote.connection, &offer, limits, &name).await?;
-        ui::say_json(&device);
-        device
-    } else {
-        let mut console = Console::open();
-        let mut shown = Shown::new(&offer, &[]);
-        shown.page(&mut console);
-        let over = paired(&remote.connection, &offer, limits, &name);
-        let device = shown.wait(&mut console, over).await??;
-        console.live("");
-        device
-    };
-    if !json {
-        ui::say(format!("{GREEN}device paired:{GREEN:#} {}", ui::clean(&device.name)));
-    }
+    let over = over(&remote, offer.expires_in, limits);
+    let offered = Offered { offer, fingerprint, kinds: Vec::new() };
+    let told = offered.tell(json, over).await;
     remote.connection.close().await;
-    Ok(())
+    told
 }
 
-/// Waits for the device that uses the offer, as long as it lasts.
-async fn paired(
-    connection: &Connection,
-    offer: &OfferEntry,
-    limits: OfferLimits,
-    name: &str,
-) -> Result<DeviceEntry, Failure> {
+/// Waits for the device that uses the offer, as long as it lasts: `expires_in` seconds.
+async fn over(remote: &Remote, expires_in: u64, limits: OfferLimits) -> Result<OfferEnd, Failure> {
+    let Remote { connection, profile } = remote;
     let found = async {
         loop {
             match connection.next_event().await {
-                Some(Event::DevicePaired { device }) if has(&device, limits) => return Ok(device),
+                Some(Event::DevicePaired { device }) if has(&device, limits) => {
+                    return Ok(OfferEnd::Paired(device));
+                }
                 Some(_) => {}
-                None => return Err(device_words::closed(connection.closed().await, name)),
+                None => return Err(device_words::closed(connection.closed().await, &profile.name)),
             }
         }
     };
-    let expired = || {
-        Failure::new(Code::Pairing, "the pairing code has expired")
-            .hint("ask for a new one with `codeout pair`")
-    };
-    let time = Duration::from_secs(offer.expires_in);
-    tokio::time::timeout(time, found).await.map_err(|_| expired())?
+    let time = Duration::from_secs(expires_in);
+    tokio::time::timeout(time, found).await.unwrap_or(Ok(OfferEnd::Expired))
 }
 
 /// Whether a device has the limits of an offer. No event tells which code a device was paired by: one
