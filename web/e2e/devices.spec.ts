@@ -100,12 +100,16 @@ test('only a device that may rename itself is told that it can', async ({
   await device.button('Open sessions').click();
   await go(device, 'Settings');
   await expect(device.button('Rename')).toBeEnabled();
-  for (const limit of [['--watch-only'], ['--for', '2h']]) {
+  for (const [limit, told] of [
+    [['--watch-only'], /Its limits: watch only\.$/],
+    [['--for', '2h'], /Its limits: [12]h left\.$/],
+  ] as const) {
     const other = await newDevice();
     await other.openLink((await desk.offer(...limit)).link);
     await expect(other.page.getByText('This device is called')).toBeVisible();
     await expect.poll(async () => (await desk.devices()).at(-1)?.connected).toBe(true);
     await expect(other.page.getByText('You can rename it')).toHaveCount(0);
+    await expect(other.page.getByText(told)).toBeVisible();
     await other.button('Open sessions').click();
     await go(other, 'Settings');
     await expect(other.button('Rename')).toHaveCount(0);

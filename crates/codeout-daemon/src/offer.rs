@@ -9,6 +9,7 @@ use std::time::Duration;
 use codeout_protocol::code::Code;
 use codeout_protocol::error::Alert;
 use codeout_protocol::pairing::PairRefusal;
+use serde::{Deserialize, Serialize};
 
 use crate::limiter::Limiter;
 
@@ -16,11 +17,12 @@ use crate::limiter::Limiter;
 pub const LIFETIME: Duration = Duration::from_secs(300);
 
 /// The limits that the device to be paired will have.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OfferLimits {
     /// It may watch and not type.
     pub watch_only: bool,
     /// It is let in for this many seconds from its pairing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub for_seconds: Option<u64>,
 }
 
@@ -59,6 +61,8 @@ pub struct OfferView {
     pub expired_for: Duration,
     /// Whether a device has used it.
     pub spent: bool,
+    /// What the device that it pairs will be limited to.
+    pub limits: OfferLimits,
 }
 
 /// The place where the one offer lies. A fresh offer ends the one before.
@@ -180,6 +184,7 @@ impl Offer {
             expires_in: self.expires_at.saturating_sub(now),
             expired_for: now.saturating_sub(self.expires_at),
             spent: self.state != State::Open,
+            limits: self.limits,
         }
     }
 }

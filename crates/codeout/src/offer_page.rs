@@ -17,6 +17,8 @@ pub(crate) struct OfferPage<'a> {
     pub(crate) chosen: usize,
     /// How long the code can be used: `5:00`.
     pub(crate) expires_in: &'a str,
+    /// What the device will be limited to, if anything.
+    pub(crate) limits: Option<String>,
     /// What keys there are.
     pub(crate) keys: &'a [&'a str],
 }
@@ -54,6 +56,9 @@ impl OfferPage<'_> {
         }
         console.line("pair a device: scan the QR, or type this code");
         console.line(&format!("  {}", self.code));
+        if let Some(limits) = &self.limits {
+            console.line(&format!("  limits: {limits}"));
+        }
         console.line(&format!("  expires in {}", self.expires_in));
     }
 
@@ -66,8 +71,9 @@ impl OfferPage<'_> {
             "pair a device: scan the QR, or type this code".to_owned(),
             String::new(),
             format!("  {}", self.code),
-            String::new(),
         ]);
+        text.extend(self.limits.iter().map(|limits| format!("  limits: {limits}")));
+        text.push(String::new());
         if let Some((link, kind)) = self.links.get(self.chosen) {
             text.push(format!("at {}", link.address));
             text.push(match (kind.as_str(), self.links.len()) {

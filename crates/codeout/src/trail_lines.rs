@@ -2,6 +2,7 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
+use codeout_daemon::OfferLimits;
 use codeout_daemon::trail::{Entry, Happening, Refusal, Who};
 use codeout_protocol::message::{ClosingReason, Limits};
 use unicode_width::UnicodeWidthStr;
@@ -108,8 +109,9 @@ fn words(happening: &Happening) -> Words {
 fn device_words(happening: &Happening) -> Words {
     match happening {
         Happening::OfferOpened { by: who, watch_only, for_seconds } => {
-            let time = for_seconds.map(|seconds| format!("for {}", ui::age(seconds)));
-            ("code shown", String::new(), joined([Some(by(who)), watching(*watch_only), time]))
+            let limits = OfferLimits { watch_only: *watch_only, for_seconds: *for_seconds };
+            let limits = ui::offer_limits(limits);
+            ("code shown", String::new(), joined([Some(by(who)), limits, None]))
         }
         Happening::Paired { device, source, limits: Limits { watch_only, expires_at } } => {
             let until = expires_at.map(|at| format!("until {}", date(at)));

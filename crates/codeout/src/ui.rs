@@ -11,7 +11,8 @@ use std::sync::OnceLock;
 use std::time::SystemTime;
 
 use anstyle::{AnsiColor, Style};
-use codeout_protocol::message::{DeviceEntry, ExitStatus};
+use codeout_daemon::OfferLimits;
+use codeout_protocol::message::{DeviceEntry, ExitStatus, Limits};
 use codeout_protocol::name::clean_text;
 use unicode_width::UnicodeWidthStr;
 use zeroize::Zeroizing;
@@ -120,11 +121,34 @@ pub(crate) fn ask_yes_no(question: &str) -> Option<bool> {
     }
 }
 
+const UNITS: [(u64, &str); 4] = [(86_400, "d"), (3_600, "h"), (60, "m"), (1, "s")];
+
 /// How long ago, in one unit: `40s`, `6h`, `2d`.
 pub(crate) fn age(seconds: u64) -> String {
-    const UNITS: [(u64, &str); 4] = [(86_400, "d"), (3_600, "h"), (60, "m"), (1, "s")];
     let (unit, letter) = UNITS.into_iter().find(|(unit, _)| seconds >= *unit).unwrap_or((1, "s"));
     format!("{}{letter}", seconds / unit)
+}
+
+/// A length of time that somebody chose, to the second: `2h`, `1d 12h`.
+fn length(seconds: u64) -> String {
+    let mut left = seconds;
+    let mut parts = Vec::new();
+    for (unit, letter) in UNITS {
+        let count = left / unit;
+        left %= unit;
+        if count > 0 {
+            parts.push(format!("{count}{letter}"));
+        }
+    }
+    parts.join(" ")
+}
+
+/// What a device that is paired by an offer will be limited to, if anything: `watch only, for 2h`.
+pub(crate) fn offer_limits(limits: OfferLimits) -> Option<String> {
+    let watching = limits.watch_only.then(|| "watch only".to_owned());
+    let time = limits.for_seconds.map(|seconds| format!("for {}", length(seconds)));
+    let words: Vec<_> = watching.into_iter().chain(time).collect();
+    (!words.is_empty()).then(|| words.join(", "))
 }
 
 /// How a program ended, behind `ended`.
@@ -217,23 +241,23 @@ pub(crate) fn state(device: &DeviceEntry, now: u64) -> &'static str {
 }
 
 fn limits(device: &DeviceEntry, now: u64, long: bool) -> String {
-    let mut words = Vec::new();
-    if device.limits.watch_only {
-        words.push("watch only".to_owned());
-    }
-    if let Some(at) = device.limits.expires_at.filter(|at| *at > now) {
-        words.push(format!("{} left", age(at - now)));
-    }
+    let mut words = limit_words(device.limits, now);
     if device.this && long {
         words.push("this device".to_owned());
     }
     words.join(", ")
 }
 
+/// What a device is limited to, each in words: `watch only`, `2h left`.
+pub(crate) fn limit_words(limits: Limits, now: u64) -> Vec<String> {
+    let watching = limits.watch_only.then(|| "watch only".to_owned());
+    let left = limits.expires_at.filter(|at| *at > now).map(|at| format!("{} left", age(at - now)));
+    watching.into_iter().chain(left).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use codeout_protocol::message::Limits;
 
     fn device(name: &str, ago: u64) -> DeviceEntry {
         DeviceEntry {
@@ -278,6 +302,20 @@ mod tests {
             device_table(&[guest], false, 1_007_200),
             ["guest   paired 2h ago    expired    watch only"]
         );
+    }
+
+    #[test]
+    fn what_an_offer_is_limited_to_is_told_to_the_second() {
+        for (watch_only, for_seconds, told) in [
+            (false, None, None),
+            (true, None, Some("watch only")),
+            (false, Some(1), Some("for 1s")),
+            (false, Some(5_400), Some("for 1h 30m")),
+            (true, Some(129_661), Some("watch only, for 1d 12h 1m 1s")),
+        ] {
+            let limits = OfferLimits { watch_only, for_seconds };
+            assert_eq!(offer_limits(limits).as_deref(), told);
+        }
     }
 
     #[test]

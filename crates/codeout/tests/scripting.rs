@@ -62,8 +62,10 @@ fn an_offer_and_its_end_have_one_shape_here_and_on_another_computer() {
         let link = offer["links"][0].as_str().unwrap();
         let welcome = guest.run(&["join", link, "--name", "guest", "--json"]).json();
         assert_eq!(welcome["fingerprint"], offer["fingerprint"]);
+        assert_eq!(welcome["watch_only"], true);
         let end = pair.line();
         assert_eq!(pair.code(), 0);
+        assert_eq!((&offer["watch_only"], &offer["for_seconds"]), (&json!(true), &json!(5400)));
         assert_eq!(end["end"], "paired");
         assert_eq!(end["device"]["name"], welcome["device"]);
         (offer, end)
@@ -79,11 +81,50 @@ fn an_offer_that_pairs_nobody_ends_in_an_object_too() {
     let desk = Machine::new();
     let _daemon = desk.daemon(0);
     let mut first = Telling::start(desk.command(&["pair", "--json"]));
-    first.line();
+    let offer = first.line();
+    assert_eq!((&offer["watch_only"], &offer["for_seconds"]), (&json!(false), &Value::Null));
     let mut second = Telling::start(desk.command(&["pair", "--json"]));
     second.line();
     assert_eq!(first.line(), json!({"end": "replaced"}));
     assert_eq!(first.code(), 12);
+}
+
+#[test]
+fn the_limits_of_an_offer_are_told_beside_its_code() {
+    let (desk, _daemon, laptop) = joined();
+    let limits = ["--watch-only", "--for", "90m"];
+    for (machine, on) in [(&desk, &[][..]), (&laptop, &["--on", "desk"])] {
+        let mut pair = machine.command(&[&["pair"], &limits[..], on].concat());
+        let mut pair = pair.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+        let lines = BufReader::new(pair.stdout.take().unwrap()).lines();
+        let told: Vec<_> = lines.take(4).map(Result::unwrap).collect();
+        assert_eq!(told[2], "  limits: watch only, for 1h 30m", "{told:?}");
+        let status = desk.run(&["status"]);
+        let line = status.succeeds().out.lines().last().unwrap();
+        assert!(line.ends_with("; limits: watch only, for 1h 30m"), "{line}");
+        let status = desk.run(&["status", "--json"]).json();
+        assert_eq!(status["offer_limits"], json!({"watch_only": true, "for_seconds": 5400}));
+        pair.kill().unwrap();
+        pair.wait().unwrap();
+    }
+    let mut pair = Telling::start(desk.command(&["pair", "--json"]));
+    pair.line();
+    let status = desk.run(&["status"]);
+    assert!(!status.succeeds().out.contains("limits"), "{status:?}");
+    let status = desk.run(&["status", "--json"]).json();
+    assert_eq!(status["offer_limits"], json!({"watch_only": false}));
+}
+
+#[test]
+fn who_joins_is_told_the_limits_that_it_has() {
+    let (desk, _daemon, _laptop) = joined();
+    let mut pair = Telling::start(desk.command(&["pair", "--json", "--watch-only", "--for", "1d"]));
+    let offer = pair.line();
+    let guest = Machine::new();
+    let joined = guest.run(&["join", offer["links"][0].as_str().unwrap(), "--name", "guest"]);
+    let first = joined.succeeds().out.lines().next().unwrap();
+    assert!(first.starts_with("paired with desk as guest: watch only, "), "{first}");
+    assert!(first.ends_with(" left"), "{first}");
 }
 
 #[test]

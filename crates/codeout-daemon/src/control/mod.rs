@@ -20,6 +20,7 @@ use codeout_protocol::name::clean_text;
 use serde::{Deserialize, Serialize};
 
 use crate::config::Paths;
+use crate::offer::OfferLimits;
 use crate::sessions::LostSession;
 use crate::trail::{Entry, Query};
 
@@ -118,6 +119,9 @@ pub struct Status {
     pub lost: Vec<LostSession>,
     /// Seconds that the current offer can still be used; absent when none can.
     pub offer_expires_in: Option<u64>,
+    /// The limits of the device that it will pair; absent when none can be used.
+    #[serde(default)]
+    pub offer_limits: Option<OfferLimits>,
 }
 
 /// How an offer ended.

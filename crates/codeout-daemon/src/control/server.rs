@@ -204,7 +204,8 @@ impl Visit {
             restarts: shared.restarts,
             sessions: shared.sessions.running().len(),
             lost: in_a_line(shared.sessions.lost()),
-            offer_expires_in: usable.map(|offer| seconds_up(offer.expires_in)),
+            offer_expires_in: usable.as_ref().map(|offer| seconds_up(offer.expires_in)),
+            offer_limits: usable.map(|offer| offer.limits),
         })
     }
 

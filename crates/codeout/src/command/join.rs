@@ -4,6 +4,7 @@ use codeout_device::{How, PairOutcome, PairProgress, PairRequest, Paired, Unconf
 use codeout_protocol::address::Address;
 use codeout_protocol::code::{Code as PairingCode, CodeError};
 use codeout_protocol::link::LinkError;
+use codeout_protocol::message::{DeviceEntry, Limits};
 use serde::Serialize;
 use zeroize::Zeroizing;
 
@@ -21,6 +22,8 @@ struct JoinedJson {
     daemon: String,
     address: String,
     device: String,
+    #[serde(flatten)]
+    limits: Limits,
     fingerprint: String,
 }
 
@@ -132,16 +135,20 @@ async fn confirm(unconfirmed: Unconfirmed) -> Result<Paired, Failure> {
 fn report(paired: &Paired, args: &JoinArgs, by_link: bool) {
     let profile = &paired.profile;
     let fingerprint = profile.fingerprint.map(|print| print.to_string()).unwrap_or_default();
-    let device = ui::clean(&paired.connection.welcome().device.name);
+    let DeviceEntry { name, limits, .. } = &paired.connection.welcome().device;
+    let (device, limits) = (ui::clean(name), *limits);
     if args.json {
         return ui::say_json(&JoinedJson {
             daemon: profile.name.clone(),
             address: profile.address.to_string(),
             device,
+            limits,
             fingerprint,
         });
     }
-    ui::say(format!("{GREEN}paired with {}{GREEN:#} as {device}", profile.name));
+    let limits = ui::limit_words(limits, ui::now()).join(", ");
+    let limits = if limits.is_empty() { limits } else { format!(": {limits}") };
+    ui::say(format!("{GREEN}paired with {}{GREEN:#} as {device}{limits}", profile.name));
     // After the question it stands there already.
     if by_link || args.fingerprint.is_some() {
         ui::say(format!("daemon fingerprint: {BOLD}{fingerprint}{BOLD:#}"));

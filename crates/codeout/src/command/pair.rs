@@ -23,6 +23,8 @@ const MAX_FOR_SECONDS: u64 = 315_360_000;
 struct OfferJson<'a> {
     #[serde(flatten)]
     offer: &'a OfferEntry,
+    #[serde(flatten)]
+    limits: OfferLimits,
     fingerprint: &'a str,
 }
 
@@ -70,6 +72,7 @@ pub(crate) async fn run_local(home: &Home, limits: OfferLimits, json: bool) -> R
     let mut remote = client.offer(limits).await.map_err(words::client_error)?;
     let offered = Offered {
         offer: remote.offer.clone(),
+        limits,
         fingerprint: remote.fingerprint.clone(),
         kinds: remote.kinds.clone(),
     };
@@ -80,6 +83,7 @@ pub(crate) async fn run_local(home: &Home, limits: OfferLimits, json: bool) -> R
 /// An offer that a daemon has opened.
 pub(crate) struct Offered {
     pub(crate) offer: OfferEntry,
+    pub(crate) limits: OfferLimits,
     /// The daemon's.
     pub(crate) fingerprint: String,
     /// What each link's address is, where that is known.
@@ -94,7 +98,8 @@ impl Offered {
         over: impl Future<Output = Result<OfferEnd, Failure>>,
     ) -> Result<(), Failure> {
         let end = if json {
-            ui::say_json(&OfferJson { offer: &self.offer, fingerprint: &self.fingerprint });
+            let Offered { offer, limits, fingerprint, .. } = self;
+            ui::say_json(&OfferJson { offer, limits: *limits, fingerprint });
             let end = over.await?;
             ui::say_json(&EndJson::from(&end));
             end
@@ -145,11 +150,12 @@ struct Shown<'a> {
     chosen: usize,
     ends: Instant,
     seconds: u64,
+    limits: OfferLimits,
 }
 
 impl<'a> Shown<'a> {
     fn new(offered: &'a Offered) -> Self {
-        let Offered { offer, kinds, .. } = offered;
+        let Offered { offer, limits, kinds, .. } = offered;
         let kind = |index: usize| kinds.get(index).cloned().unwrap_or_else(|| "address".to_owned());
         let links = offer.links.iter().enumerate();
         let links = links.filter_map(|(index, link)| Some((link.parse().ok()?, kind(index))));
@@ -159,6 +165,7 @@ impl<'a> Shown<'a> {
             chosen: 0,
             ends: Instant::now() + Duration::from_secs(offer.expires_in),
             seconds: offer.expires_in,
+            limits: *limits,
         }
     }
 
@@ -169,6 +176,7 @@ impl<'a> Shown<'a> {
             links: &self.links,
             chosen: self.chosen,
             expires_in: &ui::countdown(self.seconds),
+            limits: ui::offer_limits(self.limits),
             keys: &["a  the next address", "l  the link as text", "q  quit; the code stays open"],
         };
         page.show(console);

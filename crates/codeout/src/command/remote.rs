@@ -119,7 +119,7 @@ pub(crate) async fn offer(
         return Err(device_words::odd_answer());
     };
     let over = over(&remote, offer.expires_in, limits);
-    let offered = Offered { offer, fingerprint, kinds: Vec::new() };
+    let offered = Offered { offer, limits, fingerprint, kinds: Vec::new() };
     let told = offered.tell(json, over).await;
     remote.connection.close().await;
     told

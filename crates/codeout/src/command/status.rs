@@ -37,7 +37,11 @@ pub(crate) async fn run(args: JsonArgs, home: &Home) -> Result<(), Failure> {
     };
     let offer = status.offer_expires_in.map_or_else(
         || "none open: `codeout pair` shows one".to_owned(),
-        |seconds| format!("open, expires in {}", ui::countdown(seconds)),
+        |seconds| {
+            let limits = status.offer_limits.and_then(ui::offer_limits);
+            let limits = limits.map_or_else(String::new, |limits| format!("; limits: {limits}"));
+            format!("open, expires in {}{limits}", ui::countdown(seconds))
+        },
     );
     let runs = ui::age(ui::now().saturating_sub(status.started_at));
     let Status { version, name, pid, .. } = &status;

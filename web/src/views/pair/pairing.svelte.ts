@@ -10,6 +10,7 @@ import type {
 } from '../../device/types';
 import { daemonAt } from '../daemon-at';
 import { ownName } from '../device-name';
+import { limitWords } from '../devices/device-words';
 import { isUnlimited } from '../link-view.svelte';
 import { pairProblem } from '../pair-words';
 
@@ -55,6 +56,8 @@ export class Pairing {
   name = $state('');
   /** Whether this device may rename itself; known when the daemon has told its limits. */
   renames = $state(false);
+  /** What it is limited to, each in words; known as soon. */
+  limits = $state.raw<readonly string[]>([]);
   #nameTouched = false;
   readonly #proposed: Promise<void>;
   readonly #device: Promise<Device>;
@@ -206,6 +209,7 @@ export class Pairing {
     this.typed = '';
     this.state = { at: 'done', how, daemon };
     this.renames = false;
+    this.limits = [];
     this.#learnOwn(device.link(daemon.id));
   }
 
@@ -214,6 +218,7 @@ export class Pairing {
     if (link.me !== undefined) {
       this.name = link.me.name;
       this.renames = isUnlimited(link.me);
+      this.limits = limitWords(link.me, Date.now() / 1000);
       return;
     }
     const stop = link.on('state', () => {

@@ -138,6 +138,7 @@ impl<'a> Front<'a> {
             links: &self.links,
             chosen: self.chosen,
             expires_in: &ui::countdown(seconds_up(self.offer.expires_in)),
+            limits: ui::offer_limits(self.offer.limits),
             keys: &KEYS,
         });
     }
