@@ -29,6 +29,7 @@ mod admission;
 mod allowance;
 mod app;
 mod clock;
+mod command_line;
 mod config;
 mod connection;
 pub mod control;

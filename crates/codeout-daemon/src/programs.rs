@@ -12,6 +12,7 @@ use codeout_protocol::name::{Name, clean_text};
 use rustix::fs::{Access, access};
 use tokio::task::spawn_blocking;
 
+use crate::command_line;
 use crate::environment::{LoginEnvironment, Variables};
 use crate::settings::{NamedProgram, SessionSettings};
 
@@ -96,11 +97,11 @@ impl Programs {
         });
         let agents = agents.await.unwrap_or_default();
 
-        let named = self.named.iter().map(|named| entry(&named.name, &named.command.join(" ")));
+        let named = self.named.iter().map(|named| entry(&named.name, &named.command));
         let (shell, named): (Vec<_>, Vec<_>) = named.partition(|entry| entry.name == SHELL);
-        let own_shell = entry(SHELL, &format!("{} -l", self.shell.display()));
+        let own_shell = entry(SHELL, &[self.shell.to_string_lossy().as_ref(), "-l"]);
         let mut list = vec![shell.into_iter().next().unwrap_or(own_shell)];
-        let agents = agents.iter().map(|(agent, path)| entry(agent, &path.display().to_string()));
+        let agents = agents.iter().map(|(agent, path)| entry(agent, &[path.to_string_lossy()]));
         let mut left = MAX_LIST;
         for entry in named.into_iter().chain(agents) {
             let size = serde_json::to_vec(&entry).map_or(usize::MAX, |json| json.len() + 1);
@@ -331,8 +332,8 @@ fn asked(open: &Open) -> String {
     if shown.is_empty() { "?".to_owned() } else { shown.to_owned() }
 }
 
-fn entry(name: &str, command: &str) -> ProgramEntry {
-    ProgramEntry { name: name.to_owned(), command: clean_text(command, MAX_SHOWN) }
+fn entry<S: AsRef<str>>(name: &str, command: &[S]) -> ProgramEntry {
+    ProgramEntry { name: name.to_owned(), command: command_line::shown(command, MAX_SHOWN) }
 }
 
 /// A name or path in an error: short, and without what acts on a terminal.

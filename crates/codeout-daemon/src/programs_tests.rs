@@ -218,7 +218,7 @@ async fn the_list_has_the_shell_first_and_the_agents_that_are_there() {
     let list = show(home.programs(named).list().await);
     let wanted = [
         pair("shell", "fish -l"),
-        pair("web", "make [2Jwatch"),
+        pair("web", "make '[2Jwatch'"),
         pair("codex", "other"),
         agents[0].clone(),
     ];

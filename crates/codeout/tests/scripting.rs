@@ -147,3 +147,28 @@ fn a_link_that_broke_is_a_reason_too() {
         assert!(Instant::now() < until, "no link broke: {lines:?}");
     }
 }
+
+#[test]
+fn a_program_is_a_list_of_words() {
+    let desk = Machine::new();
+    let settings = r#"
+        [programs]
+        watch = ["sh", "-c", "make 'all' | tee log", "", "Müller"]
+        long = ["echo", "LONG", "more"]
+    "#;
+    std::fs::write(desk.file("config.toml"), settings.replace("LONG", &"x".repeat(300))).unwrap();
+    let _daemon = desk.daemon(0);
+    let programs = desk.run(&["programs", "--json"]).json();
+    let command = |name: &str| {
+        let mut all = programs.as_array().unwrap().iter();
+        all.find(|program| program["name"] == name).unwrap()["command"].clone()
+    };
+    assert_eq!(command("watch"), json!(["sh", "-c", "make 'all' | tee log", "", "Müller"]));
+    assert_eq!(command("shell"), json!(["/bin/sh", "-l"]));
+    assert_eq!(command("long"), json!(["echo", "…"]));
+    let listed = desk.run(&["programs"]);
+    assert!(
+        listed.succeeds().out.contains(r"sh -c 'make '\''all'\'' | tee log' '' "),
+        "{listed:?}"
+    );
+}

@@ -115,7 +115,7 @@ pub(crate) struct RenameArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct ProgramsArgs {
-    /// Print JSON
+    /// Print JSON: of each its name, and its command as a list of words
     #[arg(long)]
     pub(crate) json: bool,
 

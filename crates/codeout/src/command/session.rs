@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use codeout_protocol::message::{Answer, Event, ExitStatus, Request, SessionEntry, SessionId};
+use codeout_protocol::message::{
+    Answer, Event, ExitStatus, ProgramEntry, Request, SessionEntry, SessionId,
+};
+use serde::Serialize;
 
 use crate::cli::{ProgramsArgs, RenameArgs, SessionArgs};
 use crate::command::device_words;
@@ -98,6 +101,23 @@ pub(crate) async fn dismiss(args: SessionArgs, home: &Home) -> Result<(), Failur
     Ok(())
 }
 
+/// What `--json` prints of a program.
+#[derive(Serialize)]
+struct ProgramJson<'a> {
+    name: &'a str,
+    command: Vec<String>,
+}
+
+impl<'a> ProgramJson<'a> {
+    fn of(known: &'a ProgramEntry) -> Self {
+        let ProgramEntry { name, command } = known;
+        // A daemon of an earlier version quotes nothing: then spaces are all that there is.
+        let words = shell_words::split(command);
+        let by_spaces = |_| command.split_whitespace().map(str::to_owned).collect();
+        ProgramJson { name, command: words.unwrap_or_else(by_spaces) }
+    }
+}
+
 /// `codeout programs`
 pub(crate) async fn programs(args: ProgramsArgs, home: &Home) -> Result<(), Failure> {
     let target = Target::find(home, args.on.as_deref(), false).await?;
@@ -105,7 +125,7 @@ pub(crate) async fn programs(args: ProgramsArgs, home: &Home) -> Result<(), Fail
         return Err(device_words::odd_answer());
     };
     if args.json {
-        ui::say_json(&programs);
+        ui::say_json(&programs.iter().map(ProgramJson::of).collect::<Vec<_>>());
     } else {
         let rows = programs.iter().map(|known| vec![known.name.clone(), known.command.clone()]);
         for line in ui::table(&rows.collect::<Vec<_>>()) {
