@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use codeout_protocol::message::{self, Answer, ErrorCode, OfferEntry, Open, Request, RequestError};
-use codeout_protocol::name::{Name, clean_text};
+use codeout_protocol::name::{Name, NameError, clean_text};
 
 use crate::crier;
 use crate::devices::{Device, DeviceId};
@@ -39,9 +39,8 @@ pub(crate) async fn answer(
         Request::Rename { device: id, name } => {
             may_manage(device)?;
             let id = id.parse::<DeviceId>().map_err(|_| no_device())?;
-            let name = Name::clean(&name).ok_or_else(|| {
-                RequestError::new(ErrorCode::BadRequest, "the name has no character to show")
-            })?;
+            let name = Name::clean(&name)
+                .ok_or_else(|| RequestError::new(ErrorCode::BadRequest, NameError.to_string()))?;
             let renamed = shared.rename(id, name, device.into()).await.map_err(|e| failed(&e))?;
             let renamed = renamed.ok_or_else(no_device)?;
             Ok(Answer::Renamed { name: renamed.name.to_string() })

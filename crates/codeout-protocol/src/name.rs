@@ -1,6 +1,7 @@
 //! Text from the other end that a person will see: names of devices and daemons.
 
 use std::fmt;
+use std::str::FromStr;
 
 /// A name that is safe to show: 1 to 64 bytes of UTF-8 without control or formatting
 /// characters, without white space at its ends or twice in a row.
@@ -25,6 +26,24 @@ impl Name {
     /// The name itself.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+/// A text that somebody typed as a name is none: [`Name::clean`] would change it, or leave nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "a name has 1 to 64 bytes, no control or invisible characters, and no spaces but single ones \
+     between its words"
+)]
+pub struct NameError;
+
+/// Takes what is a name already. This is for the user's own words: who types a name is to get
+/// that one or hear of it, and never another.
+impl FromStr for Name {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        Name::clean(text).filter(|name| name.as_str() == text).ok_or(NameError)
     }
 }
 
@@ -97,12 +116,25 @@ mod tests {
         assert_eq!(Name::clean(&spaced).unwrap().as_str(), "a".repeat(63));
     }
 
+    #[test]
+    fn a_name_that_is_typed_is_taken_as_it_is_or_not_at_all() {
+        let longest = "x".repeat(64);
+        for name in ["desk", "my desk", "Müllers Gerät 東京", &longest] {
+            assert_eq!(name.parse::<Name>().unwrap().as_str(), name);
+        }
+        let longer = "x".repeat(65);
+        for text in ["", " ", " desk", "desk ", "two  words", "a\tb", "a\u{200b}b", &longer] {
+            assert_eq!(text.parse::<Name>(), Err(NameError), "{text:?}");
+        }
+    }
+
     proptest! {
         #[test]
         fn a_clean_name_is_bounded_and_stays_as_it_is(text in any::<String>()) {
             if let Some(name) = Name::clean(&text) {
                 prop_assert!((1..=Name::MAX_BYTES).contains(&name.as_str().len()));
                 prop_assert!(!name.as_str().chars().any(|c| c.is_control()));
+                prop_assert_eq!(name.as_str().parse::<Name>(), Ok(name.clone()));
                 prop_assert_eq!(Name::clean(name.as_str()), Some(name));
             }
         }

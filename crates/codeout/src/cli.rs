@@ -1,16 +1,16 @@
 //! What can be typed: the command line, and the environment variables beside it.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::builder::Resettable;
+use clap::builder::{Resettable, TypedValueParser};
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueHint};
 use codeout_protocol::fingerprint::Fingerprint;
-use codeout_protocol::name::Name;
+use codeout_protocol::name::{Name, NameError};
 
 use crate::ui;
 
@@ -146,7 +146,7 @@ pub(crate) struct DaemonArgs {
     pub(crate) tls_key: Option<PathBuf>,
 
     /// Name of this computer on its devices [default: the host name]
-    #[arg(long, env = "CODEOUT_NAME", value_parser = parse_name)]
+    #[arg(long, env = "CODEOUT_NAME", value_parser = NameParser)]
     pub(crate) name: Option<Name>,
 
     /// Ask here before a device gets in
@@ -250,7 +250,7 @@ pub(crate) struct JoinArgs {
     pub(crate) fingerprint: Option<Fingerprint>,
 
     /// Name of this device on the daemon [default: the host name]
-    #[arg(long, env = "CODEOUT_NAME", value_parser = parse_name)]
+    #[arg(long, env = "CODEOUT_NAME", value_parser = NameParser)]
     pub(crate) name: Option<Name>,
 
     /// Print JSON
@@ -288,7 +288,8 @@ pub(crate) enum DevicesCommand {
         /// The device's name, or the beginning of its id
         device: String,
         /// Its new name
-        name: String,
+        #[arg(value_parser = NameParser)]
+        name: Name,
     },
 }
 
@@ -337,10 +338,25 @@ pub(crate) enum Generated {
     Man,
 }
 
-fn parse_name(text: &str) -> Result<Name, &'static str> {
-    Name::clean(text)
-        .filter(|name| name.as_str() == text)
-        .ok_or("a name has 1 to 64 bytes, no control characters, and no spaces at its ends")
+/// Reads a name. What is none is not repeated, since it may act on the terminal.
+#[derive(Clone)]
+struct NameParser;
+
+impl TypedValueParser for NameParser {
+    type Value = Name;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        arg: Option<&Arg>,
+        value: &OsStr,
+    ) -> Result<Name, clap::Error> {
+        value.to_str().ok_or(NameError).and_then(str::parse).map_err(|error| {
+            let arg = arg.map(|arg| format!("{arg}: ")).unwrap_or_default();
+            let text = format!("{arg}{error}\n");
+            clap::Error::raw(ErrorKind::ValueValidation, text).with_cmd(command)
+        })
+    }
 }
 
 #[cfg(test)]

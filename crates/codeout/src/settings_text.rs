@@ -193,10 +193,7 @@ fn output_bytes<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u64>, D::Er
 
 fn name<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Name>, D::Error> {
     let text = String::deserialize(from)?;
-    let name = Name::clean(&text).filter(|name| name.as_str() == text);
-    name.map(Some).ok_or_else(|| {
-        Error::custom("a name has 1 to 64 bytes, no control characters, and no spaces at its ends")
-    })
+    text.parse().map(Some).map_err(Error::custom)
 }
 
 /// What a path is relative to would depend on where the daemon is started.

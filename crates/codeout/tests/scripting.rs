@@ -172,3 +172,35 @@ fn a_program_is_a_list_of_words() {
         "{listed:?}"
     );
 }
+
+#[test]
+fn one_rule_holds_for_every_name() {
+    let (desk, _daemon, laptop) = joined();
+    desk.run(&["open", "-d", "--name", "work", "--", "/bin/cat"]).succeeds();
+    let other = Machine::new();
+    let join = ["join", "http://127.0.0.1:1", "K7QM-3FBR-9TZX", "--fingerprint", "ZMYR-C1HG"];
+    let long = "x".repeat(65);
+    for bad in ["", " ", &long, " desk", "two  spaces", "a\u{1b}[2Jb", "\u{202e}drow"] {
+        for (machine, words) in [
+            (&other, &["--name", bad][..]),
+            (&other, &["start", "--name", bad]),
+            (&other, &[&join[..], &["--name", bad]].concat()),
+            (&desk, &["open", "-d", "--name", bad, "--", "/bin/cat"]),
+            (&desk, &["rename", "work", bad]),
+            (&desk, &["devices", "rename", "work-laptop", bad]),
+            (&laptop, &["open", "-d", "--on", "desk", "--name", bad, "--", "/bin/cat"]),
+            (&laptop, &["rename", "--on", "desk", "work", bad]),
+            (&laptop, &["devices", "--on", "desk", "rename", "work-laptop", bad]),
+        ] {
+            let ran = machine.run(words);
+            ran.fails(2, ": a name has 1 to 64 bytes, no control or invisible characters, and ");
+            assert!(!ran.err.contains('\u{202e}'), "{ran:?}");
+        }
+    }
+    let sessions = desk.run(&["sessions", "--json"]).json();
+    let names = sessions.as_array().unwrap().iter().map(|session| &session["name"]);
+    assert!(names.eq([&json!("work")]), "{sessions}");
+    let fitting = "x".repeat(64);
+    desk.run(&["rename", "work", &fitting]).succeeds();
+    laptop.run(&["devices", "--on", "desk", "rename", "work-laptop", &fitting]).succeeds();
+}

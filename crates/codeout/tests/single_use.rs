@@ -612,7 +612,7 @@ async fn a_new_name_is_cleaned_and_unlike_the_others() {
     assert_eq!((renamed.id, renamed.name.as_str()), (others, "a b"));
     let client = control(daemon.home.path()).await;
     let error = client.rename("a b", "\u{7f}").await.unwrap_err();
-    assert_eq!(error.to_string(), "a name has 1 to 64 bytes, and no control characters");
+    assert!(error.to_string().starts_with("a name has 1 to 64 bytes, no control or "), "{error}");
 }
 
 #[tokio::test]

@@ -16,7 +16,7 @@ pub(crate) use server::{bind, select_error, serve, store_error};
 use std::path::{Path, PathBuf};
 
 use codeout_protocol::message::{DeviceEntry, OfferEntry};
-use codeout_protocol::name::clean_text;
+use codeout_protocol::name::{NameError, clean_text};
 use serde::{Deserialize, Serialize};
 
 use crate::config::Paths;
@@ -159,7 +159,7 @@ pub enum ControlError {
         candidates: Vec<String>,
     },
     /// The name has no character to show.
-    #[error("a name has 1 to 64 bytes, and no control characters")]
+    #[error("{NameError}")]
     BadName,
     /// The allow-list failed.
     #[error("{0}")]

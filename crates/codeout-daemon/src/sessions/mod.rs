@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use codeout_protocol::message::{
     self, ErrorCode, ProgramEntry, RequestError, SessionEntry, SessionId, TerminalSize,
 };
-use codeout_protocol::name::Name;
+use codeout_protocol::name::{Name, NameError};
 use codeout_screen::HistoryLimits;
 use tokio::sync::{broadcast, mpsc};
 use tokio::task::JoinSet;
@@ -337,8 +337,7 @@ impl Sessions {
 }
 
 fn named(name: &str) -> Result<Name, RequestError> {
-    Name::clean(name)
-        .ok_or_else(|| error(ErrorCode::BadRequest, "the name has no character to show"))
+    Name::clean(name).ok_or_else(|| error(ErrorCode::BadRequest, NameError.to_string()))
 }
 
 /// A terminal's size, if it is one.

@@ -1,7 +1,9 @@
 //! What can be typed about sessions.
 
 use clap::{Args, ValueHint};
+use codeout_protocol::name::Name;
 
+use super::NameParser;
 use crate::detach_key::DetachKey;
 
 const KEYS: &str = "\
@@ -38,8 +40,8 @@ pub(crate) struct OpenArgs {
     pub(crate) command: Vec<String>,
 
     /// What to call the session [default: the name of the directory]
-    #[arg(long)]
-    pub(crate) name: Option<String>,
+    #[arg(long, value_parser = NameParser)]
+    pub(crate) name: Option<Name>,
 
     /// Only open it, and print its name
     #[arg(short, long)]
@@ -106,7 +108,8 @@ pub(crate) struct RenameArgs {
     pub(crate) session: String,
 
     /// Its new name
-    pub(crate) name: String,
+    #[arg(value_parser = NameParser)]
+    pub(crate) name: Name,
 
     /// Of this paired daemon [default: the one on this machine, or the only one paired]
     #[arg(long, value_name = "DAEMON")]

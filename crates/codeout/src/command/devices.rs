@@ -33,7 +33,7 @@ pub(crate) async fn run(args: DevicesArgs, home: &Home) -> Result<(), Failure> {
         None => show(&local.devices().await?, &args),
         Some(DevicesCommand::Revoke { device }) => revoked(&local.revoke(device).await?),
         Some(DevicesCommand::Rename { device, name }) => {
-            renamed(&local.rename(device, name).await?.name);
+            renamed(&local.rename(device, name.as_str()).await?.name);
         }
     }
     Ok(())

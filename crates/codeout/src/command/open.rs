@@ -30,7 +30,7 @@ pub(crate) async fn run(args: OpenArgs, home: &Home) -> Result<ExitCode, Failure
         program,
         arguments,
         directory: Some(directory),
-        name: args.name.clone(),
+        name: args.name.as_ref().map(ToString::to_string),
     };
     let Answer::Opened { opened } = target.ask(Request::Open(open)).await? else {
         return Err(device_words::odd_answer());

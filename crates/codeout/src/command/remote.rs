@@ -94,7 +94,7 @@ pub(crate) async fn devices(home: &Home, daemon: &str, args: &DevicesArgs) -> Re
         }
         Some(DevicesCommand::Rename { device, name }) => {
             let device = remote.select(device).await?;
-            let request = Request::Rename { device: device.id, name: name.clone() };
+            let request = Request::Rename { device: device.id, name: name.to_string() };
             match remote.ask(request).await? {
                 Answer::Renamed { name } => devices::renamed(&ui::clean(&name)),
                 _ => return Err(device_words::odd_answer()),

@@ -77,7 +77,7 @@ async fn ending(target: &Target, session: SessionId) -> Result<Option<ExitStatus
 pub(crate) async fn rename(args: RenameArgs, home: &Home) -> Result<(), Failure> {
     let target = Target::find(home, args.on.as_deref(), false).await?;
     let entry = select(&target.sessions().await?, &args.session)?;
-    let request = Request::RenameSession { session: entry.session, name: args.name };
+    let request = Request::RenameSession { session: entry.session, name: args.name.to_string() };
     let Answer::Renamed { name } = target.ask(request).await? else {
         return Err(device_words::odd_answer());
     };
