@@ -8,6 +8,7 @@ use rustix::termios::{
 };
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
+use unicode_width::UnicodeWidthStr;
 
 use crate::ui;
 
@@ -106,14 +107,22 @@ impl Console {
 
     /// Replaces the living line; plain lines have none.
     pub(crate) fn live(&mut self, text: &str) {
+        self.live_one_of(&[text]);
+    }
+
+    /// As [`live`](Self::live), with the first of these that has room; else with what has room of
+    /// the last.
+    pub(crate) fn live_one_of(&mut self, texts: &[&str]) {
         let columns = terminal_size().map_or(80, |(columns, _)| usize::from(columns));
-        if let Some(terminal) = &mut self.terminal {
-            let fitting: String = text.chars().take(columns.saturating_sub(1)).collect();
-            if terminal.living != fitting {
-                terminal.living = fitting;
-                self.erase_living();
-                self.draw_living();
-            }
+        let room = columns.saturating_sub(1);
+        let text = texts.iter().find(|text| text.width() <= room).or(texts.last());
+        let fitting: String = text.map_or("", |text| text).chars().take(room).collect();
+        if let Some(terminal) = &mut self.terminal
+            && terminal.living != fitting
+        {
+            terminal.living = fitting;
+            self.erase_living();
+            self.draw_living();
         }
     }
 

@@ -1,6 +1,7 @@
 //! The page that shows an offer: address, QR, code.
 
 use codeout_protocol::link::Link;
+use unicode_width::UnicodeWidthStr;
 
 use crate::console::Console;
 use crate::qr;
@@ -23,24 +24,65 @@ pub(crate) struct OfferPage<'a> {
     pub(crate) keys: &'a [&'a str],
 }
 
+/// The size of the terminal in which a page with its code is in sight; `None` where it may not be.
+pub(crate) type InSight = Option<(u16, u16)>;
+
+/// Says in the living line how long a code can be used. Unless the page is in sight the code stands
+/// there too, where nothing that is printed moves it away.
+pub(crate) fn live_countdown(console: &mut Console, code: &str, left: &str, in_sight: InSight) {
+    let expires = format!("  expires in {left}");
+    if in_sight.is_some() && in_sight == console.size() {
+        return console.live(&expires);
+    }
+    console.live_one_of(&[&format!("  {code}{expires}"), &format!("{code} {left}")]);
+}
+
 impl OfferPage<'_> {
-    /// Shows the page: with its QR where the terminal has room, else as plain lines.
-    pub(crate) fn show(&self, console: &mut Console) {
+    /// Shows the page: with its QR where the terminal has room, else as lines.
+    pub(crate) fn show(&self, console: &mut Console) -> InSight {
         let Some((columns, rows)) = console.size() else {
-            return self.plain(console);
+            self.plain(console);
+            return None;
         };
         let page = self.links.get(self.chosen).and_then(|(link, _)| {
             let picture = qr::picture(&link.qr_text())?;
             qr::page(&picture, &self.text(), columns, rows)
         });
         match page {
-            Some(lines) => console.picture(&lines),
+            Some(lines) => {
+                console.picture(&lines);
+                Some((columns, rows))
+            }
             None => {
-                self.plain(console);
-                console.line("  this terminal is too small for the QR: enlarge it and press a");
-                self.link_line(console);
+                self.small(columns, rows).iter().for_each(|line| console.line(line));
+                None
             }
         }
+    }
+
+    /// The lines that have room above the living one, in a terminal too small for the QR.
+    fn small(&self, columns: u16, rows: u16) -> Vec<String> {
+        let link = self.links.get(self.chosen).map(|(link, _)| link.printed().to_string());
+        let hint = "  this terminal is too small for the QR: enlarge it and press a";
+        // From what matters most to what matters least, each with its place on the page.
+        let lines = [
+            (2, Some(format!("  {}", self.code))),
+            (1, Some("pair a device: type this code".to_owned())),
+            (3, self.limits.as_ref().map(|limits| format!("  limits: {limits}"))),
+            (0, self.head.map(|head| format!("codeout -> {head}"))),
+            (4, Some(hint.to_owned())),
+            (5, link),
+        ];
+        let columns = usize::from(columns).max(1);
+        let mut room = usize::from(rows).saturating_sub(1);
+        let lines = lines.into_iter().filter_map(|(place, line)| Some((place, line?)));
+        let fits = |(_, line): &(u8, String)| {
+            let left = room.checked_sub(line.width().div_ceil(columns).max(1));
+            left.map(|left| room = left).is_some()
+        };
+        let mut shown: Vec<_> = lines.take_while(fits).collect();
+        shown.sort_by_key(|(place, _)| *place);
+        shown.into_iter().map(|(_, line)| line).collect()
     }
 
     /// Shows the link of the chosen address, for copying.
@@ -87,5 +129,35 @@ impl OfferPage<'_> {
             text.extend(self.keys.iter().map(|&key| key.to_owned()));
         }
         text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_has_no_room_is_left_out_and_the_code_last() {
+        let page = OfferPage {
+            head: Some("http://localhost:8400"),
+            code: "K7QM-3FBR-9TZX",
+            links: &[],
+            chosen: 0,
+            expires_in: "5:00",
+            limits: Some("watch only".to_owned()),
+            keys: &[],
+        };
+        let code = "  K7QM-3FBR-9TZX";
+        let what = "pair a device: type this code";
+        let limits = "  limits: watch only";
+        assert_eq!(page.small(20, 2), [code]);
+        assert_eq!(page.small(20, 3), [code]);
+        assert_eq!(page.small(20, 4), [what, code]);
+        assert_eq!(page.small(20, 5), [what, code, limits]);
+        let head = "codeout -> http://localhost:8400";
+        assert_eq!(page.small(20, 7), [head, what, code, limits]);
+        assert_eq!(page.small(40, 16).len(), 5);
+        // The code stands in the living line too.
+        assert_eq!(page.small(10, 1), [""; 0]);
     }
 }

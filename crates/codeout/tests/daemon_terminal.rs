@@ -16,8 +16,11 @@ struct Machine {
 
 impl Machine {
     fn new() -> Self {
-        let home = tempfile::tempdir().expect("a temporary directory");
-        Machine { home, terminal: Terminal::new(80, 24) }
+        Machine::with(Terminal::new(80, 24))
+    }
+
+    fn with(terminal: Terminal) -> Self {
+        Machine { home: tempfile::tempdir().expect("a temporary directory"), terminal }
     }
 
     fn home(&self) -> String {
@@ -36,7 +39,9 @@ impl Machine {
         let mut all = vec!["--port", "0", "--bind", "127.0.0.1"];
         all.extend(arguments);
         self.run(&all);
-        let screen = self.terminal.wait_until("expires in").text();
+        // On a small terminal the code alone is what has room.
+        let is_shown = |screen: &terminal::Screen| screen.text().split_whitespace().any(is_code);
+        let screen = self.terminal.wait_until_screen("a code", is_shown).text();
         (address(&screen), code(&screen))
     }
 
@@ -48,14 +53,18 @@ impl Machine {
     }
 }
 
+/// Where the terminal has room for it.
 fn address(screen: &str) -> String {
-    let (_, rest) = screen.split_once("codeout -> ").expect("the daemon's address");
-    rest.split_whitespace().next().expect("the address itself").to_owned()
+    let address = screen.split_once("codeout -> ").map(|(_, rest)| rest.split_whitespace().next());
+    address.flatten().unwrap_or_default().to_owned()
+}
+
+fn is_code(word: &str) -> bool {
+    word.len() == 14 && word.split('-').all(|part| part.len() == 4)
 }
 
 fn code(screen: &str) -> String {
-    let is_code = |word: &&str| word.len() == 14 && word.split('-').all(|part| part.len() == 4);
-    screen.split_whitespace().find(is_code).expect("a pairing code").to_owned()
+    screen.split_whitespace().find(|word| is_code(word)).expect("a pairing code").to_owned()
 }
 
 #[test]
@@ -183,4 +192,41 @@ fn a_second_daemon_offers_a_code_from_the_first() {
     let screen = second.wait_until("expires in").text();
     assert_ne!(code(&screen), first);
     desk.terminal.wait_until("another terminal or device shows a newer code");
+}
+
+#[test]
+fn the_code_stays_on_the_smallest_terminal() {
+    let desk = Machine::with(Terminal::new(20, 5));
+    let (_, shown) = desk.daemon(&[]);
+    // The link, which is longer than the terminal, and the page anew.
+    let stays = |terminal: &Terminal, key: &str, says: &str, code: &str| {
+        terminal.send_keys(&[key]);
+        let is_there = |screen: &terminal::Screen| {
+            let screen = screen.text();
+            // In one piece, at the beginning of the last line that has text.
+            let last = screen.trim_end().lines().last().unwrap_or_default();
+            screen.contains(says) && last.starts_with(code)
+        };
+        terminal.wait_until_screen(&format!("{says} above {code}"), is_there);
+    };
+    stays(&desk.terminal, "l", "/#", &shown);
+    stays(&desk.terminal, "a", "pair a device", &shown);
+
+    let other = Terminal::new(20, 5);
+    other.run(["env", &desk.home(), CODEOUT, "pair"]);
+    let is_shown = |screen: &terminal::Screen| screen.text().split_whitespace().any(is_code);
+    let fresh = code(&other.wait_until_screen("a code", is_shown).text());
+    assert_ne!(fresh, shown);
+    stays(&other, "l", "/#", &fresh);
+    stays(&other, "a", "pair a device", &fresh);
+}
+
+#[test]
+fn a_small_terminal_tells_the_way_out_of_a_session() {
+    let desk = Machine::new();
+    desk.daemon(&[]);
+    let window = Terminal::new(20, 5);
+    let home = desk.home();
+    window.run(["env", &home, CODEOUT, "open", "--name", "work", "--", "/bin/cat"]);
+    window.wait_until("Ctrl-] d: leave");
 }

@@ -13,7 +13,7 @@ use crate::command::{daemons, remote, words};
 use crate::console::{Console, Signals};
 use crate::failure::{Code, Failure};
 use crate::home::Home;
-use crate::offer_page::OfferPage;
+use crate::offer_page::{InSight, OfferPage, live_countdown};
 use crate::ui::{self, BOLD, GREEN};
 
 const MAX_FOR_SECONDS: u64 = 315_360_000;
@@ -151,6 +151,7 @@ struct Shown<'a> {
     ends: Instant,
     seconds: u64,
     limits: OfferLimits,
+    in_sight: InSight,
 }
 
 impl<'a> Shown<'a> {
@@ -166,10 +167,11 @@ impl<'a> Shown<'a> {
             ends: Instant::now() + Duration::from_secs(offer.expires_in),
             seconds: offer.expires_in,
             limits: *limits,
+            in_sight: None,
         }
     }
 
-    fn page(&self, console: &mut Console) {
+    fn page(&mut self, console: &mut Console) {
         let page = OfferPage {
             head: None,
             code: self.code,
@@ -179,10 +181,11 @@ impl<'a> Shown<'a> {
             limits: ui::offer_limits(self.limits),
             keys: &["a  the next address", "l  the link as text", "q  quit; the code stays open"],
         };
-        page.show(console);
+        let in_sight = page.show(console);
         if !console.is_terminal() {
             page.link_line(console);
         }
+        self.in_sight = in_sight;
     }
 
     /// Counts down until `over`. Quitting leaves the offer open.
@@ -201,7 +204,7 @@ impl<'a> Shown<'a> {
                 _ = tick.tick() => {
                     let left = self.ends.saturating_duration_since(Instant::now());
                     let seconds = left.as_secs() + u64::from(left.subsec_nanos() > 0);
-                    console.live(&format!("  expires in {}", ui::countdown(seconds)));
+                    live_countdown(console, self.code, &ui::countdown(seconds), self.in_sight);
                 }
                 _ = signals.any() => return Err(left()),
                 key = console.key() => match key.to_ascii_lowercase() {

@@ -37,34 +37,70 @@ impl Names {
         }
     }
 
-    /// What a session is left with.
-    pub(super) fn greeting(&self) -> String {
-        match self.typing {
-            true => format!("attached to {}: {} then d leaves it running", self.session, self.key),
-            false => format!("watching {}: {} then d leaves", self.session, self.key),
-        }
+    /// What a session is left with, in words for a terminal of so many columns.
+    pub(super) fn greeting(&self, columns: u16) -> String {
+        let Names { session, key, .. } = self;
+        let whole = match self.typing {
+            true => format!("attached to {session}: {key} then d leaves it running"),
+            false => format!("watching {session}: {key} then d leaves"),
+        };
+        fitting([whole, format!("{key} then d leaves"), format!("{key} d: leave")], columns)
     }
 
     /// There is no link; the next attempt is after this time.
-    pub(super) fn down(&self, retry_in: Duration) -> String {
+    pub(super) fn down(&self, retry_in: Duration, columns: u16) -> String {
         let seconds = retry_in.as_secs() + u64::from(retry_in.subsec_nanos() > 0);
-        let then = match seconds {
-            0 => "connecting".to_owned(),
-            seconds => format!("trying again in {seconds} s"),
+        let (then, soon) = match seconds {
+            0 => ("connecting".to_owned(), String::new()),
+            seconds => (format!("trying again in {seconds} s"), format!(", {seconds} s")),
         };
-        format!("{}: {then}; {} then d leaves", self.lost(), self.key)
+        let key = self.key;
+        let lost = if self.daemon.is_some() { "link lost" } else { "no answer" };
+        let texts = [
+            format!("{}: {then}; {key} then d leaves", self.lost()),
+            format!("{lost}: {then}; {key} d: leave"),
+            format!("{lost}: {then}"),
+            format!("{lost}{soon}"),
+        ];
+        fitting(texts, columns)
     }
 
-    /// The session has another size than the terminal.
-    pub(super) fn other_size(&self, size: TerminalSize, size_by: Option<&str>) -> String {
-        let TerminalSize { columns, rows } = size;
+    /// The session has another size than the terminal, which is so many columns wide.
+    pub(super) fn other_size(
+        &self,
+        size: TerminalSize,
+        size_by: Option<&str>,
+        columns: u16,
+    ) -> String {
+        let size = format!("{}x{}", size.columns, size.rows);
         let by = size_by.map_or_else(String::new, |by| format!(", set by {by}"));
-        let fit = match self.typing {
-            true => format!("; {} then s fits it to this window", self.key),
-            false => String::new(),
-        };
-        format!("{} is {columns}x{rows}{by}{fit}", self.session)
+        let (session, key) = (&self.session, self.key);
+        if !self.typing {
+            return fitting([format!("{session} is {size}{by}"), size], columns);
+        }
+        let texts = [
+            format!("{session} is {size}{by}; {key} then s fits it to this window"),
+            format!("{session} is {size}; {key} then s fits it"),
+            format!("{size}; {key} s: fit"),
+            size,
+        ];
+        fitting(texts, columns)
     }
+}
+
+/// The first of these that has room in the line, or the last, which is cut.
+fn fitting<const N: usize>(texts: [String; N], columns: u16) -> String {
+    // A column stays free on either side.
+    let room = usize::from(columns).saturating_sub(2);
+    let mut texts = texts.into_iter();
+    let mut chosen = texts.next().unwrap_or_default();
+    for shorter in texts {
+        if chosen.width() <= room {
+            break;
+        }
+        chosen = shorter;
+    }
+    chosen
 }
 
 /// Text in as many columns as the terminal has, in reverse video.
@@ -115,20 +151,45 @@ mod tests {
     fn one_line_says_what_is_and_what_comes() {
         let desk = names(Some("desk"));
         assert_eq!(
-            desk.down(Duration::from_millis(2_100)),
+            desk.down(Duration::from_millis(2_100), 80),
             "link to desk lost: trying again in 3 s; Ctrl-] then d leaves"
         );
         assert_eq!(
-            names(None).down(Duration::ZERO),
+            names(None).down(Duration::ZERO, 80),
             "the daemon does not answer: connecting; Ctrl-] then d leaves"
         );
         let size = TerminalSize { columns: 120, rows: 40 };
         assert_eq!(
-            desk.other_size(size, Some("phone")),
+            desk.other_size(size, Some("phone"), 80),
             "api is 120x40, set by phone; Ctrl-] then s fits it to this window"
         );
         let looking = Names { typing: false, ..desk };
-        assert_eq!(looking.other_size(size, None), "api is 120x40");
+        assert_eq!(looking.other_size(size, None, 80), "api is 120x40");
+    }
+
+    #[test]
+    fn a_narrow_terminal_gets_fewer_words_and_no_half_ones() {
+        let size = TerminalSize { columns: 120, rows: 40 };
+        let soon = Duration::from_secs(3);
+        let desk = names(Some("desk"));
+        let looking = Names { typing: false, ..names(Some("desk")) };
+        for (columns, greeting, down, other_size, watched) in [
+            (
+                50,
+                "attached to api: Ctrl-] then d leaves it running",
+                "link lost: trying again in 3 s; Ctrl-] d: leave",
+                "api is 120x40; Ctrl-] then s fits it",
+                "api is 120x40, set by phone",
+            ),
+            (24, "Ctrl-] then d leaves", "link lost, 3 s", "120x40; Ctrl-] s: fit", "120x40"),
+            (20, "Ctrl-] d: leave", "link lost, 3 s", "120x40", "120x40"),
+        ] {
+            assert_eq!(desk.greeting(columns), greeting);
+            assert_eq!(desk.down(soon, columns), down);
+            assert_eq!(desk.other_size(size, Some("phone"), columns), other_size);
+            assert_eq!(looking.other_size(size, Some("phone"), columns), watched);
+        }
+        assert_eq!(names(None).down(Duration::ZERO, 20), "no answer");
     }
 
     #[test]

@@ -256,7 +256,8 @@ impl Window {
         let Some(terminal) = self.terminal else { return Ok(()) };
         (self.greeting, self.is_drawn_over) = (Greeting::Shown(since), true);
         self.wakes = Some(since + GREETING);
-        self.screen.paint(status::over(&self.names.greeting(), terminal)).await
+        let text = self.names.greeting(terminal.columns);
+        self.screen.paint(status::over(&text, terminal)).await
     }
 
     async fn end_greeting(&mut self) -> Result<(), Failure> {
@@ -352,15 +353,20 @@ impl Window {
         }
         self.is_drawn_over = true;
         let retry_in = down.retry_at.saturating_duration_since(Instant::now());
-        self.screen.paint(status::over(&self.names.down(retry_in), terminal)).await
+        let text = self.names.down(retry_in, terminal.columns);
+        self.screen.paint(status::over(&text, terminal)).await
     }
 
     /// Paints the part around the cursor, and below it the line.
     async fn paint(&mut self) -> Result<(), Failure> {
         let Some(terminal) = self.terminal else { return Ok(()) };
+        let columns = terminal.columns;
         let text = match &self.down {
-            Some(down) => self.names.down(down.retry_at.saturating_duration_since(Instant::now())),
-            None => self.names.other_size(self.size, self.size_by.as_deref()),
+            Some(down) => {
+                let retry_in = down.retry_at.saturating_duration_since(Instant::now());
+                self.names.down(retry_in, columns)
+            }
+            None => self.names.other_size(self.size, self.size_by.as_deref(), columns),
         };
         let mut out = b"\x1b[?2026h".to_vec();
         for signal in self.shadow.signals() {

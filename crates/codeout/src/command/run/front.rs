@@ -10,7 +10,7 @@ use tokio::sync::broadcast;
 use super::Next;
 use super::news::News;
 use crate::console::{Console, Signals};
-use crate::offer_page::OfferPage;
+use crate::offer_page::{InSight, OfferPage, live_countdown};
 use crate::ui::{self, BOLD, DIM};
 
 const KEYS: [&str; 4] =
@@ -21,6 +21,7 @@ pub(super) struct Front<'a> {
     offer: OfferView,
     links: Vec<(Link, String)>,
     chosen: usize,
+    in_sight: InSight,
     head: String,
     questions: VecDeque<u64>,
     news: News,
@@ -37,6 +38,7 @@ impl<'a> Front<'a> {
             daemon,
             links: Vec::new(),
             chosen: 0,
+            in_sight: None,
             head,
             questions: VecDeque::new(),
             news: News::default(),
@@ -127,11 +129,11 @@ impl<'a> Front<'a> {
     }
 
     fn show_page(&mut self, console: &mut Console) {
-        self.page(|page| page.show(console));
+        self.in_sight = self.page(|page| page.show(console));
         self.tick(console);
     }
 
-    fn page(&self, show: impl FnOnce(&OfferPage<'_>)) {
+    fn page<T>(&self, show: impl FnOnce(&OfferPage<'_>) -> T) -> T {
         show(&OfferPage {
             head: Some(&self.head),
             code: &self.offer.code.printed(),
@@ -140,7 +142,7 @@ impl<'a> Front<'a> {
             expires_in: &ui::countdown(seconds_up(self.offer.expires_in)),
             limits: ui::offer_limits(self.offer.limits),
             keys: &KEYS,
-        });
+        })
     }
 
     /// Draws the living line, and says when the code has expired.
@@ -151,20 +153,22 @@ impl<'a> Front<'a> {
         let Some(offer) = self.daemon.current_offer() else { return };
         let foreign = offer.number != self.offer.number;
         if !self.questions.is_empty() {
-            console.live("y lets it in, d declines");
+            console.live_one_of(&["y lets it in, d declines", "y: let in, d: no"]);
         } else if offer.spent || (foreign && offer.expires_in.is_zero()) {
-            console.live("  no code is open: n shows a fresh one");
+            console.live_one_of(&["  no code is open: n shows a fresh one", "no code: press n"]);
         } else if foreign {
-            console.live("  another terminal or device shows a newer code: n replaces it");
+            let newer = "  another terminal or device shows a newer code: n replaces it";
+            console.live_one_of(&[newer, "a newer code exists"]);
         } else if offer.expires_in.is_zero() {
             if !self.expiry_told {
                 self.expiry_told = true;
                 let next = if console.is_terminal() { "press n" } else { "run `codeout pair`" };
                 console.line(&format!("the pairing code has expired: {next} for a new one"));
             }
-            console.live("  expired: n shows a fresh code");
+            console.live_one_of(&["  expired: n shows a fresh code", "expired: press n"]);
         } else {
-            console.live(&format!("  expires in {}", ui::countdown(seconds_up(offer.expires_in))));
+            let left = ui::countdown(seconds_up(offer.expires_in));
+            live_countdown(console, &self.offer.code.printed(), &left, self.in_sight);
         }
     }
 
