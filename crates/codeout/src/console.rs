@@ -1,6 +1,10 @@
 //! The daemon's terminal: lines that stay, one line that lives, keys that act at once.
+//!
+//! A terminal that is closed ends whoever shows something in it, also where no signal tells of it.
+//! Plain lines go on whatever becomes of them: a reader that leaves, or a full disk, is no reason to
+//! end sessions.
 
-use std::io::{IsTerminal, Read, Write};
+use std::io::{self, ErrorKind, IsTerminal, Read, Write};
 use std::sync::Arc;
 
 use rustix::termios::{
@@ -22,6 +26,8 @@ struct Terminal {
     _keys: Arc<KeyMode>,
     pressed: mpsc::UnboundedReceiver<u8>,
     living: String,
+    /// Nobody sees or types anything any more.
+    is_closed: bool,
 }
 
 /// What a special key of a terminal is set to, so that there is none (POSIX `_POSIX_VDISABLE`).
@@ -60,8 +66,12 @@ impl Console {
     /// Takes the terminal, if there is one. From then on every key is this console's.
     pub(crate) fn open() -> Self {
         let keys = Self::is_possible().then(KeyMode::enter).flatten();
-        let terminal =
-            keys.map(|keys| Terminal { _keys: keys, pressed: read_keys(), living: String::new() });
+        let terminal = keys.map(|keys| Terminal {
+            _keys: keys,
+            pressed: read_keys(),
+            living: String::new(),
+            is_closed: false,
+        });
         Console { terminal }
     }
 
@@ -76,33 +86,38 @@ impl Console {
         terminal_size()
     }
 
-    /// The next key; never, for plain lines.
-    pub(crate) async fn key(&mut self) -> u8 {
-        match &mut self.terminal {
-            Some(terminal) => match terminal.pressed.recv().await {
-                Some(key) => key,
-                None => std::future::pending().await,
-            },
+    /// The next key, or `None` when the terminal was closed; never, for plain lines.
+    pub(crate) async fn key(&mut self) -> Option<u8> {
+        let Some(terminal) = &mut self.terminal else { return std::future::pending().await };
+        if terminal.is_closed {
+            return None;
+        }
+        match terminal.pressed.recv().await {
+            Some(key) => Some(key),
+            None if is_gone() => None,
+            // Another program has the keyboard for good.
             None => std::future::pending().await,
         }
     }
 
     /// Prints a line that stays.
     pub(crate) fn line(&mut self, line: &str) {
-        self.erase_living();
-        ui::say(line);
-        self.draw_living();
+        let Some(terminal) = &mut self.terminal else { return ui::say(line) };
+        terminal.erase();
+        terminal.write(|| writeln!(anstream::stdout(), "{line}"));
+        terminal.draw();
     }
 
     /// Prints lines whose colours are data and stay whatever the user's taste in colours.
     pub(crate) fn picture(&mut self, lines: &[String]) {
-        self.erase_living();
-        let mut stdout = std::io::stdout().lock();
-        for line in lines {
-            let _ = writeln!(stdout, "{line}");
-        }
-        drop(stdout);
-        self.draw_living();
+        let print = || {
+            let mut stdout = io::stdout().lock();
+            lines.iter().try_for_each(|line| writeln!(stdout, "{line}"))
+        };
+        let Some(terminal) = &mut self.terminal else { return ui::spoken(print()) };
+        terminal.erase();
+        terminal.write(print);
+        terminal.draw();
     }
 
     /// Replaces the living line; plain lines have none.
@@ -117,35 +132,55 @@ impl Console {
         let room = columns.saturating_sub(1);
         let text = texts.iter().find(|text| text.width() <= room).or(texts.last());
         let fitting: String = text.map_or("", |text| text).chars().take(room).collect();
-        if let Some(terminal) = &mut self.terminal
-            && terminal.living != fitting
-        {
-            terminal.living = fitting;
-            self.erase_living();
-            self.draw_living();
-        }
-    }
-
-    fn erase_living(&self) {
-        if self.terminal.is_some() {
-            let mut stdout = std::io::stdout().lock();
-            let _ = stdout.write_all(b"\r\x1b[K");
-            let _ = stdout.flush();
-        }
-    }
-
-    fn draw_living(&self) {
-        if let Some(terminal) = &self.terminal {
-            let mut stdout = std::io::stdout().lock();
-            let _ = stdout.write_all(terminal.living.as_bytes());
-            let _ = stdout.flush();
+        if let Some(terminal) = &mut self.terminal {
+            // Something else may have been said in its place.
+            let is_drawn = ui::is_living() || fitting.is_empty();
+            if terminal.living != fitting || !is_drawn {
+                terminal.living = fitting;
+                terminal.erase();
+                terminal.draw();
+            }
         }
     }
 }
 
+impl Terminal {
+    fn erase(&mut self) {
+        ui::set_living(false);
+        self.write(|| print(ui::ERASE_LINE));
+    }
+
+    fn draw(&mut self) {
+        let living = std::mem::take(&mut self.living);
+        self.write(|| print(&living));
+        ui::set_living(!living.is_empty());
+        self.living = living;
+    }
+
+    /// Writes, unless nobody sees it.
+    fn write(&mut self, write: impl FnOnce() -> io::Result<()>) {
+        if !self.is_closed && write().is_err() {
+            self.is_closed = is_gone();
+        }
+    }
+}
+
+fn print(text: &str) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(text.as_bytes())?;
+    stdout.flush()
+}
+
+/// Whether the terminal is no more, and not just another program's for now.
+fn is_gone() -> bool {
+    tcgetattr(io::stdin()).is_err() || tcgetattr(io::stdout()).is_err()
+}
+
 impl Drop for Console {
     fn drop(&mut self) {
-        self.erase_living();
+        if let Some(terminal) = &mut self.terminal {
+            terminal.erase();
+        }
     }
 }
 
@@ -160,9 +195,11 @@ fn read_keys() -> mpsc::UnboundedReceiver<u8> {
     let (sender, receiver) = mpsc::unbounded_channel();
     std::thread::spawn(move || {
         let mut key = [0];
-        while let Ok(1) = std::io::stdin().lock().read(&mut key) {
-            if sender.send(key[0]).is_err() {
-                break;
+        loop {
+            match io::stdin().lock().read(&mut key) {
+                Ok(1) if sender.send(key[0]).is_ok() => {}
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                _ => break,
             }
         }
     });

@@ -40,7 +40,7 @@ fn main() -> ExitCode {
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(colours)
-        .with_writer(std::io::stderr)
+        .with_writer(ui::stderr)
         .init();
 
     let runtime = match builder(&cli).enable_all().build() {

@@ -8,6 +8,7 @@
 use std::fmt::Display;
 use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
 use anstyle::{AnsiColor, Style};
@@ -24,6 +25,32 @@ pub(crate) const DIM: Style = Style::new().dimmed();
 pub(crate) const RED: Style = AnsiColor::Red.on_default().bold();
 pub(crate) const GREEN: Style = AnsiColor::Green.on_default();
 pub(crate) const YELLOW: Style = AnsiColor::Yellow.on_default();
+
+/// Brings the cursor to the beginning of its line, and empties that.
+pub(crate) const ERASE_LINE: &str = "\r\x1b[K";
+
+/// Whether the cursor stands behind a line of the terminal that is still to change.
+static LIVING: AtomicBool = AtomicBool::new(false);
+
+/// Notes whether the terminal's last line is one that is still to change.
+pub(crate) fn set_living(is_living: bool) {
+    LIVING.store(is_living, Ordering::Relaxed);
+}
+
+/// Whether it is.
+pub(crate) fn is_living() -> bool {
+    LIVING.load(Ordering::Relaxed)
+}
+
+/// Standard error at the beginning of a line: what is still to change makes room, and is drawn anew
+/// below. A panic may come in the middle of that drawing, so nothing waits for it here.
+pub(crate) fn stderr() -> io::Stderr {
+    let mut stderr = io::stderr();
+    if LIVING.swap(false, Ordering::Relaxed) && stderr.is_terminal() {
+        let _ = stderr.write_all(ERASE_LINE.as_bytes());
+    }
+    stderr
+}
 
 /// Why standard output could not be written, the first time.
 static UNWRITTEN: OnceLock<io::Error> = OnceLock::new();
@@ -63,7 +90,7 @@ pub(crate) fn all_said() -> Result<(), Failure> {
 
 /// Prints a line to standard error.
 pub(crate) fn note(line: impl Display) {
-    let _ = writeln!(anstream::stderr(), "{line}");
+    let _ = writeln!(anstream::AutoStream::auto(stderr()), "{line}");
 }
 
 /// Prints a value as one line of JSON.

@@ -2,8 +2,11 @@
 
 mod terminal;
 
-use std::process::Command;
+use std::io::{Read as _, Write as _};
+use std::process::{Command, Stdio};
 
+use rustix::fs::{Mode, OFlags, open};
+use rustix::pty::{grantpt, ptsname, unlockpt};
 use tempfile::TempDir;
 use terminal::Terminal;
 
@@ -229,4 +232,55 @@ fn a_small_terminal_tells_the_way_out_of_a_session() {
     let home = desk.home();
     window.run(["env", &home, CODEOUT, "open", "--name", "work", "--", "/bin/cat"]);
     window.wait_until("Ctrl-] d: leave");
+}
+
+#[test]
+fn what_else_is_said_begins_on_a_line_of_its_own() {
+    let desk = Machine::new();
+    let home = desk.home();
+    let log = "CODEOUT_LOG=codeout_daemon=debug";
+    desk.terminal.run(["env", &home, log, CODEOUT, "--port", "0", "--bind", "127.0.0.1"]);
+    let screen = desk.terminal.wait_until("expires in").text();
+    let address = address(&screen).replace("http://localhost", "127.0.0.1");
+    let mut stranger = std::net::TcpStream::connect(address).expect("the daemon listens");
+    stranger.write_all(b"no HTTP\r\n\r\n").expect("the daemon reads");
+    let screen = desk.terminal.wait_until("HTTP ended").text();
+    let told = screen.lines().find(|line| line.contains("DEBUG") && line.starts_with("20"));
+    assert!(told.is_some(), "{screen}");
+    desk.terminal.wait_until("expires in");
+}
+
+/// One that is no controlling terminal: its end sends no signal.
+#[test]
+fn a_daemon_ends_well_when_its_terminal_is_gone() {
+    let home = tempfile::tempdir().expect("a temporary directory");
+    // Closed in every child: the daemon's own copy would keep its terminal open.
+    let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let user = open("/dev/ptmx", flags, Mode::empty()).expect("a terminal");
+    grantpt(&user).and_then(|()| unlockpt(&user)).expect("its other end");
+    let path = ptsname(&user, Vec::new()).expect("its name").into_string().expect("text");
+    let inside = open(path, flags, Mode::empty()).expect("its other end");
+    let mut codeout = Command::new(CODEOUT);
+    codeout.args(["--port", "0", "--bind", "127.0.0.1"]).env("CODEOUT_HOME", home.path());
+    codeout.stdin(inside.try_clone().expect("a copy"));
+    codeout.stderr(Stdio::null()).stdout(inside);
+    let mut daemon = codeout.spawn().expect("codeout runs");
+    drop(codeout);
+    let mut user = std::fs::File::from(user);
+    let mut shown = Vec::new();
+    while !String::from_utf8_lossy(&shown).contains("expires in") {
+        let mut some = [0; 4096];
+        let read = user.read(&mut some).expect("the daemon shows its code");
+        shown.extend_from_slice(&some[..read]);
+    }
+    drop(user);
+    let (sender, ended) = std::sync::mpsc::channel();
+    let pid = rustix::process::Pid::from_child(&daemon);
+    std::thread::spawn(move || sender.send(daemon.wait()));
+    let ended = ended.recv_timeout(std::time::Duration::from_secs(60));
+    let Ok(ended) = ended else {
+        let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+        panic!("the daemon went on without its terminal");
+    };
+    assert!(ended.expect("it was waited for").success());
 }

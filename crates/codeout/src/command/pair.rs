@@ -207,13 +207,13 @@ impl<'a> Shown<'a> {
                     live_countdown(console, self.code, &ui::countdown(seconds), self.in_sight);
                 }
                 _ = signals.any() => return Err(left()),
-                key = console.key() => match key.to_ascii_lowercase() {
-                    b'q' | 0x04 => return Err(left()),
-                    b'a' => {
+                key = console.key() => match key.map(|key| key.to_ascii_lowercase()) {
+                    None | Some(b'q' | 0x04) => return Err(left()),
+                    Some(b'a') => {
                         self.chosen = (self.chosen + 1) % self.links.len().max(1);
                         self.page(console);
                     }
-                    b'l' => if let Some((link, _)) = self.links.get(self.chosen) {
+                    Some(b'l') => if let Some((link, _)) = self.links.get(self.chosen) {
                         console.line(&link.printed());
                     },
                     _ => {}

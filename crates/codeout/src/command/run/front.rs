@@ -65,9 +65,10 @@ impl<'a> Front<'a> {
                     }
                     Err(broadcast::error::RecvError::Closed) => return Next::Stop,
                 },
-                key = console.key() => match key.to_ascii_lowercase() {
-                    b'q' | 0x04 if self.may_quit(console) => return Next::Stop,
-                    key => self.press(console, key),
+                key = console.key() => match key.map(|key| key.to_ascii_lowercase()) {
+                    None => return Next::Stop,
+                    Some(b'q' | 0x04) if self.may_quit(console) => return Next::Stop,
+                    Some(key) => self.press(console, key),
                 },
                 asked = self.daemon.asked() => return match asked {
                     Asked::Stop => Next::Stop,
