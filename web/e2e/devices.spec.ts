@@ -130,6 +130,18 @@ test('a browser forgets the daemon, which forgets the browser', async ({ desk, d
   await expect(device.codeField).toBeVisible();
 });
 
+test('a device that was revoked is not told that the daemon lists it', async ({ desk, device }) => {
+  await device.pairWith(desk);
+  const [own] = await desk.devices();
+  await desk.must('devices', 'revoke', own?.name ?? '');
+  await expect(device.page.getByText('This device was revoked')).toBeVisible();
+  await go(device, 'Settings');
+  await device.button('Forget this daemon').click();
+  const sure = device.page.getByRole('dialog', { name: 'Forget desk?' });
+  await expect(sure).toContainText('The daemon has revoked this device: it lists it no more.');
+  await expect(sure).not.toContainText('codeout devices revoke');
+});
+
 test('a page over plain http says what is off, and why', async ({ desk, device, origin }) => {
   await device.pairWith(desk);
   await go(device, 'Settings');

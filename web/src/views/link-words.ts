@@ -120,6 +120,30 @@ export function offersToForget(end: LinkEnd): boolean {
   return end === 'not-paired';
 }
 
+/**
+ * What is left of this device on the daemon's list when it forgets the daemon.
+ * @param state of the link; undefined where there is none
+ * @param revokes whether it takes itself off first
+ */
+export function listSentence(
+  state: LinkState | undefined,
+  revokes: boolean,
+): { readonly text: string; readonly listed: boolean } {
+  if (revokes) return { text: 'It is taken off the daemon’s list first.', listed: false };
+  const end = state?.state === 'ended' ? state.end : undefined;
+  if (end === 'revoked') {
+    return { text: 'The daemon has revoked this device: it lists it no more.', listed: false };
+  }
+  if (end === 'not-paired') {
+    const text = 'The daemon says that this device is not, or no longer, paired with it.';
+    return { text, listed: false };
+  }
+  // Without a link, nobody here knows what became of it.
+  const lists =
+    state?.state === 'connected' || end === 'expired' ? 'still lists' : 'may still list';
+  return { text: `The daemon ${lists} this device, until it is revoked there.`, listed: true };
+}
+
 /** Whole seconds until the next attempt, at least 0. */
 export function secondsUntil(until: number, now: number): number {
   return Math.max(0, Math.ceil((until - now) / 1000));

@@ -2,7 +2,12 @@ import { describe, expect, test } from 'vitest';
 import type { LinkEnd, LinkProblem, LinkState, PairProblem } from '../../src/device/types';
 import { attentionWords, endWords } from '../../src/views/attention';
 import { limitWords, seenWords } from '../../src/views/devices/device-words';
-import { linkSentence, offersToForget, secondsUntil } from '../../src/views/link-words';
+import {
+  linkSentence,
+  listSentence,
+  offersToForget,
+  secondsUntil,
+} from '../../src/views/link-words';
 import { pairProblem, pairSentence } from '../../src/views/pair-words';
 
 const PROBLEMS: Record<PairProblem, true> = {
@@ -91,6 +96,26 @@ describe('the link', () => {
     for (const end of keys(ENDS)) {
       expect(linkSentence({ state: 'ended', end }, 'desk').tone).toBe('bad');
     }
+  });
+
+  test('who forgets a daemon hears whether that one lists it', () => {
+    const words = (state: LinkState | undefined) => listSentence(state, false);
+    expect(listSentence({ state: 'connected' }, true).listed).toBe(false);
+    for (const end of ['revoked', 'not-paired'] as const) {
+      const { text, listed } = words({ state: 'ended', end });
+      expect(listed).toBe(false);
+      expect(text).not.toMatch(/still list/);
+    }
+    expect(words({ state: 'connected' }).text).toMatch(/ still lists this device/);
+    expect(words({ state: 'ended', end: 'expired' }).text).toMatch(/ still lists this device/);
+    // What cannot be known is not told as if it were.
+    const unknown: (LinkState | undefined)[] = [
+      undefined,
+      { state: 'asleep' },
+      { state: 'waiting', until: 0, problem: 'unreachable' },
+      { state: 'ended', end: 'other-key' },
+    ];
+    for (const state of unknown) expect(words(state).text).toMatch(/ may still list /);
   });
 
   test('what is left of a wait is counted in whole seconds, and never below none', () => {
