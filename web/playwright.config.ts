@@ -8,7 +8,8 @@ import { DESKTOP, PHONE, type Place } from './e2e/browser';
  */
 export default defineConfig<Place>({
   testDir: 'e2e',
-  testMatch: '*.spec.ts',
+  // Those of its directories have configurations of their own.
+  testMatch: 'e2e/*.spec.ts',
   timeout: 45_000,
   expect: { timeout: 10_000 },
   workers: 2,

@@ -37,6 +37,8 @@ export interface DeskOptions {
   readonly origin: string;
   /** The port; a free one when left out. */
   readonly port?: number;
+  /** The address at which it listens; that of loopback when left out. */
+  readonly bind?: string;
   /** The port that the address names, when a proxy stands before the daemon. */
   readonly advertisedPort?: number;
   readonly tls?: { readonly certificate: string; readonly key: string };
@@ -92,9 +94,9 @@ export class Desk {
   static async start(options: DeskOptions): Promise<Desk> {
     const desk = new Desk(options.port ?? (await freePort()), options);
     desk.#prepare();
-    const { tls, name = 'desk', options: more = [] } = options;
+    const { tls, name = 'desk', bind = '127.0.0.1', options: more = [] } = options;
     const files = tls ? ['--tls-cert', tls.certificate, '--tls-key', tls.key] : [];
-    const place = ['--port', `${desk.port}`, '--bind', '127.0.0.1', '--advertise', desk.address];
+    const place = ['--port', `${desk.port}`, '--bind', bind, '--advertise', desk.address];
     desk.#options = [...place, '--name', name, ...files, ...more];
     desk.#size = options.size;
     await desk.startAgain();

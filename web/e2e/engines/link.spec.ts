@@ -1,0 +1,35 @@
+import { Wire } from '../wire';
+import { expect, test } from './fixtures';
+
+test('the daemon restarts: the screen comes back, and typing goes on', async ({ desk, user, expected }) => {
+  expected.push(/connection|WebSocket/i);
+  await desk.must('open', '-d', '--name', 'ann');
+  await user.pairs(desk);
+  await user.opens('ann');
+  await user.enters('echo be""fore');
+  await user.screen(/^before$/m);
+  await desk.must('restart');
+  await user.enters('echo be""hind >> typed.txt; cat typed.txt');
+  await user.screen(/^before$[^]*^behind$/m, 20_000);
+  expect(desk.read('typed.txt')).toBe('behind\n');
+});
+
+test('a link is cut: what is typed meanwhile arrives once', async ({ desk, user, expected }) => {
+  expected.push(/connection|WebSocket|fetch/i);
+  const wire = await Wire.start(desk.port);
+  await desk.must('open', '-d', '--name', 'ann');
+  const { link } = await desk.offer();
+  await user.engine.goto(link.replace(`:${desk.port}`, `:${wire.port}`));
+  await user.clicks('button', 'Open sessions');
+  await user.opens('ann');
+  await user.enters('echo be""fore');
+  await user.screen(/^before$/m);
+  await wire.cut();
+  await user.reads('cannot be reached. Trying again');
+  await user.enters('echo mean""while >> typed.txt; cat typed.txt');
+  expect(desk.read('typed.txt')).toBe('');
+  await wire.restore();
+  await user.screen(/^before$[^]*^meanwhile$/m, 30_000);
+  expect(desk.read('typed.txt')).toBe('meanwhile\n');
+  await wire.stop();
+});
