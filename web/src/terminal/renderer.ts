@@ -53,6 +53,10 @@ function onWrongPixels(terminal: Terminal, wrong: () => void): IDisposable {
     if (!real || !css) return;
     if (Math.abs(real - css * window.devicePixelRatio) > ROUNDING) wrong();
   });
-  if (canvas) observer.observe(canvas, { box: 'device-pixel-content-box' });
+  try {
+    if (canvas) observer.observe(canvas, { box: 'device-pixel-content-box' });
+  } catch {
+    // Safari tells no device pixels. There is nothing to compare, and nothing known to be wrong.
+  }
   return { dispose: () => observer.disconnect() };
 }

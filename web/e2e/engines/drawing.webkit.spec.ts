@@ -8,7 +8,9 @@ const PROGRAM = `stty -echo; printf '\\033[?25l\\033[38;2;255;0;0m'
 for i in 1 2 3 4 5 6 7 8 9 10; do printf '\\342\\226\\210'; done
 printf '\\033[0m\\n\\nbelow the blocks\\n'; sleep 1000`;
 
-test('WebGL draws where the browser has it', async ({ desk, user }) => {
+test('WebGL draws where the browser has it', async ({ desk, user, expected }) => {
+  // xterm.js says so of a processor that is slower than a GPU.
+  expected.push(/task queue exceeded allotted deadline/);
   await desk.must('open', '-d', '--name', 'red', '--', 'sh', '-c', PROGRAM);
   await user.pairs(desk);
   await user.opens('red');
