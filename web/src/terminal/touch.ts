@@ -11,7 +11,7 @@ const STRAIGHT = 1.7;
 
 export interface TouchActions {
   /** A finger, or its momentum, moved what is seen by so many pixels right and down. */
-  drag(x: number, y: number, at: { clientX: number; clientY: number }): void;
+  drag(x: number, y: number, at: Place): void;
   /** Two fingers go apart: by this factor since they came down. */
   pinch(factor: number): void;
   pinchStart(): void;
@@ -26,8 +26,8 @@ export class Fingers {
   readonly #actions: TouchActions;
   readonly #abort = new AbortController();
   #track = new Track();
-  #start: Finger | undefined;
-  #last = { clientX: 0, clientY: 0 };
+  #start: Place | undefined;
+  #last: Place = { clientX: 0, clientY: 0 };
   #way: Way | undefined;
   #apart: number | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -65,8 +65,8 @@ export class Fingers {
       this.#actions.pinchStart();
     } else if (one) {
       this.#reset();
-      this.#start = one;
-      this.#last = one;
+      this.#start = placeOf(one);
+      this.#last = this.#start;
       this.#track = new Track();
       this.#track.add(event.timeStamp, one.clientX, one.clientY);
       this.#timer = setTimeout(() => this.#held(), HOLD);
@@ -89,7 +89,7 @@ export class Fingers {
     }
   }
 
-  #dragTo(event: TouchEvent, finger: Finger, start: Finger): void {
+  #dragTo(event: TouchEvent, finger: Finger, start: Place): void {
     this.#way ??= wayOf(finger.clientX - start.clientX, finger.clientY - start.clientY);
     this.#track.add(event.timeStamp, finger.clientX, finger.clientY);
     if (!this.#way) return;
@@ -97,7 +97,7 @@ export class Fingers {
     clearTimeout(this.#timer);
     this.#spent = true;
     this.#drag(finger.clientX - this.#last.clientX, finger.clientY - this.#last.clientY);
-    this.#last = finger;
+    this.#last = placeOf(finger);
   }
 
   #up(event: TouchEvent): void {
@@ -138,6 +138,13 @@ export class Fingers {
 
 /** One finger on the screen. */
 type Finger = TouchList[number];
+
+type Place = Pick<Finger, 'clientX' | 'clientY'>;
+
+/** Where a finger is now. A browser may use one object for as long as it stays, as Safari has done. */
+function placeOf({ clientX, clientY }: Finger): Place {
+  return { clientX, clientY };
+}
 
 function spread(one: Finger, two: Finger): number {
   return Math.max(1, Math.hypot(one.clientX - two.clientX, one.clientY - two.clientY));
