@@ -231,19 +231,34 @@ class Database implements Shelf {
   }
 
   close(): void {
-    void this.#opening.then((database) => database.close());
+    this.#opening.then((database) => database.close()).catch(() => undefined);
   }
 
-  /** Uses the database; one that the browser closed in the background is opened again. */
+  /**
+   * Uses the database; one that the browser closed in the background is opened again. What is done
+   * twice then has the effect of once.
+   */
   async #use<T>(use: (database: IDBPDatabase<Schema>) => Promise<T>): Promise<T> {
+    const opening = this.#opening;
+    const database = await opening.catch(() => undefined);
     try {
-      return await use(await this.#opening);
+      if (database) return await use(database);
     } catch (error) {
-      if (!(error instanceof DOMException) || error.name !== 'InvalidStateError') throw error;
-      this.#opening = openBrowsers();
-      return use(await this.#opening);
+      if (!wasClosed(error)) throw error;
     }
+    // Unless another use has opened it again already.
+    if (this.#opening === opening) this.#opening = openBrowsers();
+    return use(await this.#opening);
   }
+}
+
+/**
+ * Whether the browser let go of a database. Safari ends the process that has it open while the page
+ * is in the background, and says that the error is unknown.
+ */
+function wasClosed(error: unknown): boolean {
+  if (!(error instanceof DOMException)) return false;
+  return error.name === 'InvalidStateError' || error.name === 'UnknownError';
 }
 
 /** A transaction that is done when its writes are on disk, and not merely on their way. */

@@ -118,6 +118,29 @@ describe('a store', () => {
     expect(await store.all()).toHaveLength(1);
     expect(closed).toBe(false);
   });
+
+  it('goes on when Safari has ended the process that had the database open', async () => {
+    const store = await opened();
+    await store.write(record('a'));
+    const lost = vi.spyOn(IDBObjectStore.prototype, 'get').mockImplementationOnce(() => {
+      throw new DOMException('Connection to Indexed Database server lost', 'UnknownError');
+    });
+    expect(await store.read('a')).toEqual(record('a'));
+    expect(lost).toHaveBeenCalledTimes(2);
+  });
+
+  it('opens the database again although that has failed before', async () => {
+    const store = await opened();
+    await store.write(record('a'));
+    const other = new IDBFactory();
+    await new Promise((resolve) => other.open('codeout', 2).addEventListener('success', resolve));
+    vi.spyOn(IDBDatabase.prototype, 'transaction').mockImplementationOnce(() => {
+      throw new DOMException('closing', 'InvalidStateError');
+    });
+    vi.spyOn(indexedDB, 'open').mockImplementationOnce((...what) => other.open(...what));
+    await expect(store.all()).rejects.toMatchObject({ name: 'VersionError' });
+    expect(await store.all()).toHaveLength(1);
+  });
 });
 
 describe('a browser that keeps nothing', () => {
