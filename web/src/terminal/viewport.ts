@@ -6,6 +6,11 @@ export interface FreeArea {
   readonly height: number;
 }
 
+/** How much of the page's lower end, of so many CSS pixels, is covered. */
+export function coveredBelow({ top, height }: FreeArea, page: number): number {
+  return Math.max(0, Math.round(page - top - height));
+}
+
 /** Calls `changed` now and whenever the free part is another, until the returned function is called. */
 export function onFreeArea(changed: (area: FreeArea) => void): () => void {
   const visual = window.visualViewport;
