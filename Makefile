@@ -7,7 +7,7 @@ SECONDS ?= 600
 # Kills at random, for `make crash`.
 CRASHES ?= 500
 
-.PHONY: help build run test lint bench load screenshots fuzz model verify mutants crash repro sbom
+.PHONY: help build run test lint bench load engines screenshots fuzz model verify mutants crash repro sbom
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
@@ -30,6 +30,9 @@ bench: build ## the whole-system benchmarks; those of the page need Chromium
 
 load: build ## crowds, floods and hostile devices against a real daemon: what it holds and refuses
 	scripts/release run -p codeout-bench load
+
+engines: ## the app in Firefox and in WebKit, as `make test` does
+	@scripts/test engines
 
 screenshots: build ## pictures of every view of the app, into docs/; needs Chromium
 	cd web && CODEOUT_BIN=$(abspath $(BIN)) npm run screenshots

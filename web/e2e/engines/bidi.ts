@@ -50,7 +50,9 @@ export class Bidi {
         if (error) reject(new Error(`${method}: ${error}: ${message}`));
         else resolve(result as T);
       });
-      this.#socket.send(JSON.stringify({ id, method, params }));
+      this.#socket.send(JSON.stringify({ id, method, params }), (error) => {
+        if (error) reject(new Error(`${method}: the browser is gone`));
+      });
     });
   }
 

@@ -12,17 +12,15 @@ export interface InputSource {
 export interface Engine {
   /**
    * Begins anew: a profile that has never been anywhere, and an empty page.
-   * @param webgl whether pages may draw with it; else text is in the document, where a test reads it
+   * @param webgl whether pages may draw with it, where there is any; else text is in the document,
+   *   where a test reads it
    */
   begin(webgl: boolean): Promise<void>;
   /** Goes to an address, and waits until it is loaded. */
   goto(url: string): Promise<void>;
   reload(): Promise<void>;
   /** Calls a function in the page with values of JSON, and gives back its own. */
-  evaluate<A extends unknown[], R>(
-    run: (...values: A) => R | Promise<R>,
-    ...values: A
-  ): Promise<R>;
+  evaluate<A extends unknown[], R>(run: (...values: A) => R | Promise<R>, ...values: A): Promise<R>;
   /** Moves what a hand moves: keys, a mouse, a finger, a wheel. */
   input(sources: readonly InputSource[]): Promise<void>;
   /** Gives the page about this size; how small a window can be is the browser's affair. */

@@ -18,6 +18,8 @@ export interface Found {
   readonly disabled: boolean;
   /** Whether a click in its middle is a click on it. */
   readonly onTop: boolean;
+  /** Whether nothing moves on the page, other than what never ends. */
+  readonly rests: boolean;
 }
 
 /** Looks in the page that it runs in, with nothing from outside. */
@@ -51,7 +53,10 @@ export function find({ role, name, begins }: Wanted): Found | null {
     const [x, y] = [Math.round(left + width / 2), Math.round(top + height / 2)];
     const hit = document.elementFromPoint(x, y);
     const onTop = hit !== null && element.contains(hit);
-    return { x, y, name: found, disabled: element.matches(':disabled'), onTop };
+    const rests = document
+      .getAnimations()
+      .every(({ effect }) => effect?.getComputedTiming().endTime === Number.POSITIVE_INFINITY);
+    return { x, y, name: found, disabled: element.matches(':disabled'), onTop, rests };
   }
   return null;
 }

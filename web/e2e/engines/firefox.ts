@@ -11,7 +11,8 @@ import { callable, type Engine, type InputSource } from './engine';
 const BIN = process.env.FIREFOX ?? 'firefox-esr';
 
 const PREFERENCES = {
-  // One page at a time.
+  // One page at a time, and text in the document: without a screen there is no WebGL.
+  'webgl.disabled': true,
   'dom.ipc.processCount': 1,
   // What a user answers in a bubble that a browser without a window does not show.
   'dom.events.testing.asyncClipboard': true,
@@ -49,14 +50,6 @@ interface Told {
 /** Runs before anything of each page, and tells of what its policy forbids. */
 const WATCH = `(tell) => document.addEventListener('securitypolicyviolation', (event) =>
   tell(event.violatedDirective + ' forbids ' + event.blockedURI + ' ' + event.sourceFile))`;
-
-/** Runs before anything of each page that is to draw without WebGL. */
-const NO_WEBGL = `() => {
-  const { getContext } = HTMLCanvasElement.prototype;
-  HTMLCanvasElement.prototype.getContext = function (kind, ...options) {
-    return kind.startsWith('webgl') ? null : getContext.call(this, kind, ...options);
-  };
-}`;
 
 export class Firefox implements Engine {
   readonly #process: ChildProcess;
@@ -103,7 +96,7 @@ export class Firefox implements Engine {
     return new Firefox(child, profile, bidi, faults);
   }
 
-  async begin(webgl: boolean): Promise<void> {
+  async begin(): Promise<void> {
     const before = this.#user;
     const { userContext } = await this.#bidi.send<{ userContext: string }>(
       'browser.createUserContext',
@@ -114,10 +107,6 @@ export class Firefox implements Engine {
     });
     this.#user = userContext;
     this.#page = context;
-    if (!webgl) {
-      const page = { functionDeclaration: NO_WEBGL, userContexts: [userContext] };
-      await this.#bidi.send('script.addPreloadScript', page);
-    }
     if (before) await this.#bidi.send('browser.removeUserContext', { userContext: before });
     this.#faults.length = 0;
   }
@@ -176,8 +165,8 @@ export class Firefox implements Engine {
 
   async close(): Promise<void> {
     const gone = new Promise((resolve) => this.#process.once('exit', resolve));
-    await this.#bidi.send('browser.close');
-    await gone;
+    await this.#bidi.send('browser.close').catch(() => this.#process.kill());
+    if (this.#process.exitCode === null && this.#process.signalCode === null) await gone;
     this.#bidi.close();
     rmSync(this.#profile, { recursive: true, force: true, maxRetries: 5 });
   }

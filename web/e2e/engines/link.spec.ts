@@ -1,7 +1,11 @@
 import { Wire } from '../wire';
 import { expect, test } from './fixtures';
 
-test('the daemon restarts: the screen comes back, and typing goes on', async ({ desk, user, expected }) => {
+test('the daemon restarts: the screen comes back, and typing goes on', async ({
+  desk,
+  user,
+  expected,
+}) => {
   expected.push(/connection|WebSocket/i);
   await desk.must('open', '-d', '--name', 'ann');
   await user.pairs(desk);
@@ -26,10 +30,10 @@ test('a link is cut: what is typed meanwhile arrives once', async ({ desk, user,
   await user.screen(/^before$/m);
   await wire.cut();
   await user.reads('cannot be reached. Trying again');
-  await user.enters('echo mean""while >> typed.txt; cat typed.txt');
-  expect(desk.read('typed.txt')).toBe('');
+  await user.enters('echo mean""while >> away.txt; cat away.txt');
+  expect(desk.read('away.txt')).toBe('');
   await wire.restore();
   await user.screen(/^before$[^]*^meanwhile$/m, 30_000);
-  expect(desk.read('typed.txt')).toBe('meanwhile\n');
+  expect(desk.read('away.txt')).toBe('meanwhile\n');
   await wire.stop();
 });

@@ -1,7 +1,19 @@
 import { expect, test } from './fixtures';
 
-test('over plain http, by a name: all works but the clipboard', async ({ plainDesk: desk, user }) => {
-  await desk.must('open', '-d', '--name', 'plain', '--', 'sh', '-c', 'stty -echo; cat > paste.txt');
+test('over plain http, by a name: all works but the clipboard', async ({
+  plainDesk: desk,
+  user,
+}) => {
+  await desk.must(
+    'open',
+    '-d',
+    '--name',
+    'plain',
+    '--',
+    'sh',
+    '-c',
+    "stty -echo; echo; echo 'größer ☕'; cat > paste.txt",
+  );
   const { code } = await desk.offer();
   await user.engine.goto(desk.address);
   expect(await user.engine.evaluate(() => [isSecureContext, typeof crypto.subtle])).toEqual([
@@ -18,6 +30,9 @@ test('over plain http, by a name: all works but the clipboard', async ({ plainDe
   await user.opens('plain');
   await user.presses('Control+Shift+V', 'Enter');
   await expect.poll(() => desk.read('paste.txt')).toBe('one line\n');
+  await user.selects(2, 1);
+  await user.presses('Control+Shift+C', 'Control+Shift+V', 'Enter');
+  await expect.poll(() => desk.read('paste.txt')).toBe('one line\ngrößer\n');
 
   await user.clicks('button', 'Session menu');
   await user.clicks('button', 'Paste');
@@ -28,5 +43,5 @@ test('over plain http, by a name: all works but the clipboard', async ({ plainDe
   await user.types('third');
   await user.clicks('button', 'Paste 2 lines');
   await user.presses('Enter');
-  await expect.poll(() => desk.read('paste.txt')).toBe('one line\nsecond\nthird\n');
+  await expect.poll(() => desk.read('paste.txt')).toBe('one line\ngrößer\nsecond\nthird\n');
 });

@@ -16,7 +16,7 @@ export default defineConfig<object, Kind>({
   reporter: 'list',
   // One browser for each: to start it takes longer than most tests.
   projects: [
-    { name: 'firefox', use: { kind: 'firefox' }, workers: 1, testIgnore: '*.touch.spec.ts' },
+    { name: 'firefox', use: { kind: 'firefox' }, workers: 1, testIgnore: '*.*.spec.ts' },
     { name: 'webkit', use: { kind: 'webkit' }, workers: 1, testIgnore: '*.touch.spec.ts' },
     {
       name: 'firefox-touch',

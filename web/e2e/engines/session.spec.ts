@@ -1,21 +1,17 @@
 import { expect, test } from './fixtures';
 
-test('what is typed in a shell is answered', async ({ desk, user }) => {
-  await desk.must('open', '-d', '--name', 'ann');
+test('a session is opened, typed into, and ends', async ({ desk, user }) => {
   await user.pairs(desk);
-  await user.opens('ann');
+  await user.clicks('button', 'New session…');
+  await user.clicks('button', 'Open session');
   await user.screen(/^\$ ?$/m);
   await user.enters('echo $((6 * 7)) "A: ü 表"');
   await user.screen(/^42 A: ü 表$/m);
-  await user.enters('sleep 1000');
+  await user.enters('echo as""leep; sleep 1000');
+  await user.screen(/^asleep$/m);
   await user.presses('Control+c');
   await user.screen(/^\^C\n\$ ?$/m);
-});
 
-test('a file is edited in vim and saved', async ({ desk, user }) => {
-  await desk.must('open', '-d', '--name', 'edit');
-  await user.pairs(desk);
-  await user.opens('edit');
   await user.enters('vim note.txt');
   await user.screen(/note\.txt/);
   await user.types('iwritten in a browser');
@@ -24,6 +20,9 @@ test('a file is edited in vim and saved', async ({ desk, user }) => {
   await user.presses('Escape');
   await user.enters(':wq');
   await expect.poll(() => desk.read('note.txt')).toBe('written in a browser, with keys\n\n');
+
+  await user.enters('exit 3');
+  await user.reads('The program ended with status 3.');
 });
 
 test('a large output arrives whole, and the wheel scrolls through it', async ({ desk, user }) => {
@@ -36,11 +35,15 @@ test('a large output arrives whole, and the wheel scrolls through it', async ({ 
   await user.screen(/^counted$/m, 30_000);
   const rows = (await user.rows()).filter((row) => row !== '');
   const last = Array.from({ length: rows.length - 1 }, (_, at) => 110_000 - rows.length + 2 + at);
-  expect(rows).toEqual([...last.map((line) => `${String(line).padStart(6, '0')} of what was counted`), 'counted']);
+  expect(rows).toEqual([
+    ...last.map((line) => `${String(line).padStart(6, '0')} of what was counted`),
+    'counted',
+  ]);
 
   await user.wheels(-2_000);
   await user.sees('button', 'Back to the end');
-  const numbers = async (): Promise<number[]> => (await user.rows()).map((row) => parseInt(row, 10));
+  const numbers = async (): Promise<number[]> =>
+    (await user.rows()).map((row) => parseInt(row, 10));
   await expect.poll(async () => (await numbers())[0]).toBeLessThan(109_950);
   const shown = await numbers();
   expect(shown).toEqual(shown.map((_, at) => (shown[0] ?? 0) + at));
@@ -48,21 +51,16 @@ test('a large output arrives whole, and the wheel scrolls through it', async ({ 
   await user.screen(/^counted$/m);
 });
 
-test('a line is pasted by its key', async ({ desk, user }) => {
-  await desk.must('open', '-d', '--name', 'paste', '--', 'sh', '-c', 'stty -echo; cat > paste.txt');
+test('a line is pasted, and a word copied, by their keys', async ({ desk, user }) => {
+  const program = "stty -echo; echo; echo 'größer ☕ 表'; cat > paste.txt";
+  await desk.must('open', '-d', '--name', 'paste', '--', 'sh', '-c', program);
   await user.pairs(desk);
-  await user.copies('größer ☕ 表');
+  await user.copies('ein Bär');
   await user.opens('paste');
-  await user.presses('Control+Shift+V');
-  await user.presses('Enter');
-  await expect.poll(() => desk.read('paste.txt')).toBe('größer ☕ 表\n');
-});
-
-test('a session is opened on the page, and its end is told', async ({ desk, user }) => {
-  await user.pairs(desk);
-  await user.clicks('button', 'New session…');
-  await user.clicks('button', 'Open…');
-  await user.screen(/^\$ ?$/m);
-  await user.enters('exit 3');
-  await user.reads('The program ended with status 3.');
+  await user.screen(/^größer/m);
+  await user.presses('Control+Shift+V', 'Enter');
+  await expect.poll(() => desk.read('paste.txt')).toBe('ein Bär\n');
+  await user.selects(2, 1);
+  await user.presses('Control+Shift+C', 'Control+Shift+V', 'Enter');
+  await expect.poll(() => desk.read('paste.txt')).toBe('ein Bär\ngrößer\n');
 });

@@ -55,12 +55,12 @@ export class User {
 
   // What a hand does
 
-  /** Clicks the middle of something, once it is there, on top, and enabled. */
+  /** Clicks the middle of something, once it is there, on top, enabled, and rests. */
   async clicks(role: Role, name: string): Promise<void> {
     let found: Found | null = null;
     const ready = async (): Promise<boolean> => {
       found = await this.engine.evaluate(find, wanted(role, name));
-      return found?.onTop === true && !found.disabled;
+      return found?.onTop === true && !found.disabled && found.rests;
     };
     await expect.poll(ready, { intervals, message: `${role} “${name}” to click` }).toBe(true);
     const { x, y } = found as unknown as Found;
@@ -75,6 +75,12 @@ export class User {
   /** Touches a point with a finger, and lifts it. */
   async taps(x: number, y: number): Promise<void> {
     await this.engine.input([pressing('touch', 1, { x, y })]);
+  }
+
+  /** Lets a finger rest on a point until that means something. */
+  async holds(x: number, y: number): Promise<void> {
+    const actions = [moving({ x, y }), DOWN, { type: 'pause', duration: 700 }, UP];
+    await this.engine.input([{ ...pointer('touch'), actions }]);
   }
 
   /** Drags a finger from one point to another in steps, and lets it rest there. */
@@ -117,7 +123,9 @@ export class User {
     }, text);
     await this.clicks('textbox', 'To be copied');
     await this.presses('Control+a', 'Control+c');
-    await this.engine.evaluate(() => document.body.lastElementChild?.remove());
+    await this.engine.evaluate(() =>
+      document.querySelector('textarea[aria-label="To be copied"]')?.remove(),
+    );
   }
 
   // The app

@@ -141,7 +141,7 @@ export class WebKit implements Engine {
     await this.#end().catch(() => undefined);
     for (const child of [this.#server, this.#screen]) {
       const gone = new Promise((resolve) => child.once('exit', resolve));
-      if (child.exitCode === null && child.kill()) await gone;
+      if (child.exitCode === null && child.signalCode === null && child.kill()) await gone;
     }
   }
 
