@@ -30,7 +30,7 @@ test('over plain http, by a name: all works but the clipboard', async ({
   await user.opens('plain');
   await user.presses('Control+Shift+V', 'Enter');
   await expect.poll(() => desk.read('paste.txt')).toBe('one line\n');
-  await user.selects(2, 1);
+  await user.selects(await user.cell(2, 1));
   await user.presses('Control+Shift+C', 'Control+Shift+V', 'Enter');
   await expect.poll(() => desk.read('paste.txt')).toBe('one line\ngrößer\n');
 

@@ -52,7 +52,7 @@ test('a large output arrives whole, and the wheel scrolls through it', async ({ 
 });
 
 test('a line is pasted, and a word copied, by their keys', async ({ desk, user }) => {
-  const program = "stty -echo; echo; echo 'größer ☕ 表'; cat > paste.txt";
+  const program = "stty -echo; echo; echo 'größer ☕ 表'; echo 'der Bär'; cat > paste.txt";
   await desk.must('open', '-d', '--name', 'paste', '--', 'sh', '-c', program);
   await user.pairs(desk);
   await user.copies('ein Bär');
@@ -60,7 +60,26 @@ test('a line is pasted, and a word copied, by their keys', async ({ desk, user }
   await user.screen(/^größer/m);
   await user.presses('Control+Shift+V', 'Enter');
   await expect.poll(() => desk.read('paste.txt')).toBe('ein Bär\n');
-  await user.selects(2, 1);
+  await user.selects(await user.cell(2, 1));
   await user.presses('Control+Shift+C', 'Control+Shift+V', 'Enter');
   await expect.poll(() => desk.read('paste.txt')).toBe('ein Bär\ngrößer\n');
+
+  await user.clicks('button', 'Session menu');
+  await user.clicks('button', 'Select text');
+  await user.sees('heading', 'Select text');
+  const word = await user.engine.evaluate(() => {
+    const text = document.querySelector('pre.screen')?.firstChild;
+    if (!text) throw new Error('no text');
+    const range = document.createRange();
+    const begin = text.textContent?.indexOf('Bär') ?? 0;
+    range.setStart(text, begin);
+    range.setEnd(text, begin + 3);
+    const { left, top, width, height } = range.getBoundingClientRect();
+    return { x: Math.round(left + width / 2), y: Math.round(top + height / 2) };
+  });
+  await user.selects(word);
+  await user.clicks('button', 'Copy');
+  await user.misses('heading', 'Select text');
+  await user.presses('Control+Shift+V', 'Enter');
+  await expect.poll(() => desk.read('paste.txt')).toBe('ein Bär\ngrößer\nBär\n');
 });

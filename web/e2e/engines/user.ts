@@ -68,8 +68,8 @@ export class User {
   }
 
   /** Clicks a word twice, which selects it. */
-  async selects(column: number, row: number): Promise<void> {
-    await this.engine.input([pressing('mouse', 2, await this.cell(column, row))]);
+  async selects(at: Point): Promise<void> {
+    await this.engine.input([pressing('mouse', 2, at)]);
   }
 
   /** Touches a point with a finger, and lifts it. */
