@@ -28,6 +28,13 @@ test('fingers: the key bar, scrolling, and a hold to select', async ({ plainDesk
   await user.presses('Enter');
   await user.screen(/^awake$/m);
 
+  // A mouse leaves the focus where it is, too.
+  await user.types('echo 42');
+  await user.clicks('button', 'Left');
+  await user.types('3');
+  await user.presses('Enter');
+  await user.screen(/^432$/m);
+
   await user.holds(x, y);
   await user.sees('heading', 'Select text');
   await user.reads('line 0001 line 0002');
