@@ -1,7 +1,7 @@
 /** Classic WebDriver: commands by HTTP. */
 
 /** How long a command may take, in milliseconds: a page that hangs answers nothing. */
-const PATIENCE = 20_000;
+const PATIENCE = 10_000;
 
 /** Commands of one driver; a session is begun and ended by who uses it. */
 export class WebDriver {

@@ -44,16 +44,16 @@ function noteFaults(): void {
 
 export class WebKit implements Engine {
   readonly #screen: ChildProcess;
-  readonly #server: ChildProcess;
-  readonly #driver: WebDriver;
+  readonly #display: string;
+  #server: Server;
   #session: string | undefined;
   /** Of pages that were left. */
   #faults: string[] = [];
 
-  private constructor(screen: ChildProcess, server: ChildProcess, driver: WebDriver) {
+  private constructor(screen: ChildProcess, display: string, server: Server) {
     this.#screen = screen;
+    this.#display = display;
     this.#server = server;
-    this.#driver = driver;
   }
 
   static async start(): Promise<WebKit> {
@@ -64,32 +64,24 @@ export class WebKit implements Engine {
       screen.once('error', reject);
       screen.stdio[3]?.once('data', (data) => resolve(String(data).trim()));
     });
-    const port = await freePort();
-    const server = spawn('WebKitWebDriver', [`--port=${port}`], {
-      env: {
-        ...process.env,
-        DISPLAY: `:${number}`,
-        // Its sandbox refuses root, as whom continuous integration runs.
-        ...(process.getuid?.() === 0 && { WEBKIT_DISABLE_SANDBOX_THIS_IS_DANGEROUS: '1' }),
-      },
-      stdio: 'ignore',
-    });
-    const driver = new WebDriver(port);
-    for (const begun = Date.now(); !(await driver.ready()); await betweenLooks()) {
-      if (server.exitCode !== null) throw new Error(`WebKitWebDriver: ${server.exitCode}`);
-      if (Date.now() - begun > PATIENCE) throw new Error('WebKitWebDriver does not answer');
-    }
-    return new WebKit(screen, server, driver);
+    const display = `:${number}`;
+    return new WebKit(screen, display, await startServer(display));
   }
 
   async begin(webgl: boolean): Promise<void> {
     await this.#end();
     this.#faults = [];
     const options = { binary: miniBrowser(), args: [...ARGUMENTS, `--enable-webgl=${webgl}`] };
-    const { sessionId } = await this.#driver.send<{ sessionId: string }>('POST', '/session', {
-      capabilities: {
-        alwaysMatch: { browserName: 'MiniBrowser', 'webkitgtk:browserOptions': options },
-      },
+    const wanted = { browserName: 'MiniBrowser', 'webkitgtk:browserOptions': options };
+    const session = () =>
+      this.#server.driver.send<{ sessionId: string }>('POST', '/session', {
+        capabilities: { alwaysMatch: wanted },
+      });
+    // Now and then a browser never answers its driver: nothing of the app has run yet.
+    const { sessionId } = await session().catch(async () => {
+      await end(this.#server.process);
+      this.#server = await startServer(this.#display);
+      return session();
     });
     this.#session = sessionId;
   }
@@ -128,7 +120,7 @@ export class WebKit implements Engine {
 
   async screenshot(): Promise<Buffer> {
     const path = `/session/${this.#session}/screenshot`;
-    return Buffer.from(await this.#driver.send<string>('GET', path), 'base64');
+    return Buffer.from(await this.#server.driver.send<string>('GET', path), 'base64');
   }
 
   async faults(): Promise<string[]> {
@@ -139,10 +131,8 @@ export class WebKit implements Engine {
   async close(): Promise<void> {
     // One that hangs ends with its driver.
     await this.#end().catch(() => undefined);
-    for (const child of [this.#server, this.#screen]) {
-      const gone = new Promise((resolve) => child.once('exit', resolve));
-      if (child.exitCode === null && child.signalCode === null && child.kill()) await gone;
-    }
+    await end(this.#server.process);
+    await end(this.#screen);
   }
 
   async #keepFaults(): Promise<void> {
@@ -152,13 +142,46 @@ export class WebKit implements Engine {
 
   async #end(): Promise<void> {
     if (this.#session === undefined) return;
-    await this.#driver.send('DELETE', `/session/${this.#session}`);
+    await this.#server.driver.send('DELETE', `/session/${this.#session}`);
     this.#session = undefined;
   }
 
   #post<T>(path: string, body: object): Promise<T> {
-    return this.#driver.send('POST', `/session/${this.#session}${path}`, body);
+    return this.#server.driver.send('POST', `/session/${this.#session}${path}`, body);
   }
+}
+
+/** A driver that runs. */
+interface Server {
+  readonly process: ChildProcess;
+  readonly driver: WebDriver;
+}
+
+async function startServer(display: string): Promise<Server> {
+  const port = await freePort();
+  const server = spawn('WebKitWebDriver', [`--port=${port}`], {
+    env: {
+      ...process.env,
+      DISPLAY: display,
+      // Its sandbox refuses root, as whom continuous integration runs.
+      ...(process.getuid?.() === 0 && { WEBKIT_DISABLE_SANDBOX_THIS_IS_DANGEROUS: '1' }),
+    },
+    stdio: 'ignore',
+  });
+  const driver = new WebDriver(port);
+  for (const begun = Date.now(); !(await driver.ready()); await betweenLooks()) {
+    if (server.exitCode !== null) throw new Error(`WebKitWebDriver: ${server.exitCode}`);
+    if (Date.now() - begun > PATIENCE) throw new Error('WebKitWebDriver does not answer');
+  }
+  return { process: server, driver };
+}
+
+/** Ends a process for good, if it has not ended by itself. */
+async function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const gone = new Promise((resolve) => child.once('exit', resolve));
+  child.kill();
+  await gone;
 }
 
 /** The browser that its package puts where no PATH leads. */
