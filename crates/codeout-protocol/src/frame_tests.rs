@@ -320,13 +320,13 @@ fn chunks_and_progress_have_their_form() {
 
 #[test]
 fn a_chunk_of_a_wrong_length_is_refused() {
-    for length in (0..=12).chain([12 + 32_769, 12 + 65_000]) {
+    for length in (0..=12).chain([12 + MAX_CHUNK + 1, 12 + 65_000]) {
         let body = vec![0; length];
         assert_eq!(from_device(kind::INPUT, &body), bad_message(), "{length} bytes");
         assert_eq!(from_daemon(kind::OUTPUT, &body), bad_message(), "{length} bytes");
         assert_eq!(from_daemon(kind::SNAPSHOT, &body), bad_message(), "{length} bytes");
     }
-    for length in [13, 12 + 32_768] {
+    for length in [13, 12 + MAX_CHUNK] {
         assert!(from_device(kind::INPUT, &vec![0; length]).is_ok());
         assert!(from_daemon(kind::OUTPUT, &vec![0; length]).is_ok());
         assert!(from_daemon(kind::SNAPSHOT, &vec![0; length]).is_ok());

@@ -67,7 +67,7 @@ impl Flow {
     }
 
     /// Until when `count` bytes, or what will have come by then, had better wait. An
-    /// acknowledgement ends that at once: a device that has so much on its way owes one.
+    /// acknowledgement that leaves little on its way ends that at once.
     pub(crate) fn gather(&mut self, count: usize, now: Instant) -> Option<Instant> {
         let is_busy = self.sent - self.acknowledged >= ACKNOWLEDGE_AFTER;
         let until = *self.gathering.get_or_insert(now) + GATHERING;
