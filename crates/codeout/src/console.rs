@@ -26,6 +26,8 @@ struct Terminal {
     _keys: Arc<KeyMode>,
     pressed: mpsc::UnboundedReceiver<u8>,
     living: String,
+    /// Printed since the last picture.
+    rows_behind: usize,
     /// Nobody sees or types anything any more.
     is_closed: bool,
 }
@@ -70,6 +72,7 @@ impl Console {
             _keys: keys,
             pressed: read_keys(),
             living: String::new(),
+            rows_behind: 0,
             is_closed: false,
         });
         Console { terminal }
@@ -84,6 +87,11 @@ impl Console {
     pub(crate) fn size(&self) -> Option<(u16, u16)> {
         self.terminal.as_ref()?;
         terminal_size()
+    }
+
+    /// How many rows were printed behind the last picture; none, for plain lines.
+    pub(crate) fn rows_behind(&self) -> usize {
+        self.terminal.as_ref().map_or(0, |terminal| terminal.rows_behind)
     }
 
     /// The next key, or `None` when the terminal was closed; never, for plain lines.
@@ -103,6 +111,8 @@ impl Console {
     /// Prints a line that stays.
     pub(crate) fn line(&mut self, line: &str) {
         let Some(terminal) = &mut self.terminal else { return ui::say(line) };
+        let columns = terminal_size().map_or(80, |(columns, _)| usize::from(columns).max(1));
+        terminal.rows_behind += line.width().div_ceil(columns).max(1);
         terminal.erase();
         terminal.write(|| writeln!(anstream::stdout(), "{line}"));
         terminal.draw();
@@ -115,6 +125,7 @@ impl Console {
             lines.iter().try_for_each(|line| writeln!(stdout, "{line}"))
         };
         let Some(terminal) = &mut self.terminal else { return ui::spoken(print()) };
+        terminal.rows_behind = 0;
         terminal.erase();
         terminal.write(print);
         terminal.draw();
@@ -152,8 +163,9 @@ impl Terminal {
 
     fn draw(&mut self) {
         let living = std::mem::take(&mut self.living);
-        self.write(|| print(&living));
+        // First: what another thread prints meanwhile takes this back, and it is drawn anew.
         ui::set_living(!living.is_empty());
+        self.write(|| print(&living));
         self.living = living;
     }
 

@@ -24,14 +24,22 @@ pub(crate) struct OfferPage<'a> {
     pub(crate) keys: &'a [&'a str],
 }
 
-/// The size of the terminal in which a page with its code is in sight; `None` where it may not be.
-pub(crate) type InSight = Option<(u16, u16)>;
+/// Where a page with its code is in sight.
+#[derive(Clone, Copy)]
+pub(crate) struct InSight {
+    /// The terminal's columns and rows.
+    size: (u16, u16),
+    /// How many rows may be printed behind the page before it is moved away.
+    room: usize,
+}
 
 /// Says in the living line how long a code can be used. Unless the page is in sight the code stands
 /// there too, where nothing that is printed moves it away.
-pub(crate) fn live_countdown(console: &mut Console, code: &str, left: &str, in_sight: InSight) {
+pub(crate) fn live_countdown(console: &mut Console, code: &str, left: &str, page: Option<InSight>) {
     let expires = format!("  expires in {left}");
-    if in_sight.is_some() && in_sight == console.size() {
+    let in_sight =
+        |page: InSight| Some(page.size) == console.size() && console.rows_behind() <= page.room;
+    if page.is_some_and(in_sight) {
         return console.live(&expires);
     }
     console.live_one_of(&[&format!("  {code}{expires}"), &format!("{code} {left}")]);
@@ -39,7 +47,7 @@ pub(crate) fn live_countdown(console: &mut Console, code: &str, left: &str, in_s
 
 impl OfferPage<'_> {
     /// Shows the page: with its QR where the terminal has room, else as lines.
-    pub(crate) fn show(&self, console: &mut Console) -> InSight {
+    pub(crate) fn show(&self, console: &mut Console) -> Option<InSight> {
         let Some((columns, rows)) = console.size() else {
             self.plain(console);
             return None;
@@ -51,7 +59,9 @@ impl OfferPage<'_> {
         match page {
             Some(lines) => {
                 console.picture(&lines);
-                Some((columns, rows))
+                // One row is the living line's.
+                let room = usize::from(rows).saturating_sub(lines.len() + 1);
+                Some(InSight { size: (columns, rows), room })
             }
             None => {
                 self.small(columns, rows).iter().for_each(|line| console.line(line));

@@ -235,6 +235,23 @@ fn a_small_terminal_tells_the_way_out_of_a_session() {
 }
 
 #[test]
+fn the_code_stays_when_news_move_its_page_away() {
+    let desk = Machine::new();
+    let (_, shown) = desk.daemon(&[]);
+    let last = |screen: &terminal::Screen| {
+        screen.text().trim_end().lines().last().unwrap_or_default().trim().to_owned()
+    };
+    let is_below = |screen: &terminal::Screen| last(screen).starts_with("expires in");
+    desk.terminal.wait_until_screen("the countdown alone, below the page", is_below);
+    // Each prints the link, which takes two lines.
+    desk.terminal.send_keys(&["l"; 12]);
+    let stays = |screen: &terminal::Screen| last(screen).starts_with(&shown);
+    desk.terminal.wait_until_screen("the code in the last line", stays);
+    desk.terminal.send_keys(&["a"]);
+    desk.terminal.wait_until_screen("the page again", is_below);
+}
+
+#[test]
 fn what_else_is_said_begins_on_a_line_of_its_own() {
     let desk = Machine::new();
     let home = desk.home();
@@ -245,8 +262,8 @@ fn what_else_is_said_begins_on_a_line_of_its_own() {
     let mut stranger = std::net::TcpStream::connect(address).expect("the daemon listens");
     stranger.write_all(b"no HTTP\r\n\r\n").expect("the daemon reads");
     let screen = desk.terminal.wait_until("HTTP ended").text();
-    let told = screen.lines().find(|line| line.contains("DEBUG") && line.starts_with("20"));
-    assert!(told.is_some(), "{screen}");
+    let told = screen.lines().find(|line| line.contains("HTTP ended")).unwrap_or_default();
+    assert!(told.starts_with("20") && told.contains("DEBUG"), "{screen}");
     desk.terminal.wait_until("expires in");
 }
 

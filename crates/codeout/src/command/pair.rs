@@ -151,7 +151,7 @@ struct Shown<'a> {
     ends: Instant,
     seconds: u64,
     limits: OfferLimits,
-    in_sight: InSight,
+    in_sight: Option<InSight>,
 }
 
 impl<'a> Shown<'a> {

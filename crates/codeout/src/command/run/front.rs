@@ -21,7 +21,7 @@ pub(super) struct Front<'a> {
     offer: OfferView,
     links: Vec<(Link, String)>,
     chosen: usize,
-    in_sight: InSight,
+    in_sight: Option<InSight>,
     head: String,
     questions: VecDeque<u64>,
     news: News,
