@@ -3,12 +3,13 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import type { ITerminalOptions } from '@xterm/xterm';
+import { MAX_CHUNK } from '../../src/protocol/message';
 import type { BarePage } from './bare';
 
 const require = createRequire(import.meta.url);
 
 /** How much is handed to xterm.js at a time, and how much it may hold unparsed, in bytes. */
-const CHUNK = 32_768;
+const CHUNK = MAX_CHUNK;
 const HELD = 131_072;
 
 /** What xterm.js took for it, in seconds. */

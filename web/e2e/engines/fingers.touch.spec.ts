@@ -16,6 +16,9 @@ test('fingers: the key bar, scrolling, and a hold to select', async ({ plainDesk
   expect(shown).toEqual(shown.map((_, at) => (shown[0] ?? 0) + at));
   expect(shown[0]).toBeLessThan(270);
   // A finger that rested before it was lifted leaves no momentum.
+  await user.engine.evaluate(async () => {
+    for (let frame = 0; frame < 3; frame += 1) await new Promise(requestAnimationFrame);
+  });
   expect(await first()).toBe(`line 0${shown[0]}`);
 
   await user.taps(x, y);

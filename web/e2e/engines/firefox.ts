@@ -78,6 +78,15 @@ export class Firefox implements Engine {
       env: { ...process.env, HOME: profile, MOZ_CRASHREPORTER_DISABLE: '1' },
       stdio: ['ignore', 'ignore', 'pipe'],
     });
+    try {
+      return await Firefox.#connect(child, profile);
+    } catch (error) {
+      child.kill();
+      throw error;
+    }
+  }
+
+  static async #connect(child: ChildProcess, profile: string): Promise<Firefox> {
     const faults: string[] = [];
     const url = `${await endpoint(child)}/session`;
     const bidi = await Bidi.connect(url, (method, params) => {

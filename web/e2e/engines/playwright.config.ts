@@ -8,7 +8,8 @@ import type { Kind } from './fixtures';
 export default defineConfig<object, Kind>({
   testDir: '.',
   testMatch: '*.spec.ts',
-  timeout: 45_000,
+  // A WebKit may have to be started twice.
+  timeout: 90_000,
   expect: { timeout: 10_000 },
   workers: 2,
   retries: 0,

@@ -25,7 +25,10 @@ test('a session is opened, typed into, and ends', async ({ desk, user }) => {
   await user.reads('The program ended with status 3.');
 });
 
-test('a large output arrives whole, and the wheel scrolls through it', async ({ desk, user }) => {
+test('a large output is shown to its end, and the wheel scrolls through it', async ({
+  desk,
+  user,
+}) => {
   // Some 3 MiB, of which every line says which it is.
   const program = 'stty -echo; read go; seq -f "%06g of what was counted" 1 110000; echo counted';
   await desk.must('open', '-d', '--name', 'much', '--', 'sh', '-c', `${program}; sleep 1000`);

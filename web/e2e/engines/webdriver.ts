@@ -2,6 +2,8 @@
 
 /** How long a command may take, in milliseconds: a page that hangs answers nothing. */
 const PATIENCE = 10_000;
+/** How long a browser may take to start. */
+const START = 30_000;
 
 /** Commands of one driver; a session is begun and ended by who uses it. */
 export class WebDriver {
@@ -14,7 +16,7 @@ export class WebDriver {
   async send<T>(method: 'GET' | 'POST' | 'DELETE', path: string, body?: object): Promise<T> {
     const answer = await fetch(`${this.#address}${path}`, {
       method,
-      signal: AbortSignal.timeout(PATIENCE),
+      signal: AbortSignal.timeout(path === '/session' ? START : PATIENCE),
       ...(body && { body: JSON.stringify(body) }),
     });
     const { value } = (await answer.json()) as { value: T & { error?: string; message?: string } };

@@ -60,12 +60,18 @@ export class WebKit implements Engine {
     const screen = spawn('Xvfb', ['-displayfd', '3', '-screen', '0', SCREEN, '-nolisten', 'tcp'], {
       stdio: ['ignore', 'ignore', 'ignore', 'pipe'],
     });
-    const number = await new Promise((resolve, reject) => {
-      screen.once('error', reject);
-      screen.stdio[3]?.once('data', (data) => resolve(String(data).trim()));
-    });
-    const display = `:${number}`;
-    return new WebKit(screen, display, await startServer(display));
+    try {
+      const number = await new Promise((resolve, reject) => {
+        screen.once('error', reject);
+        screen.once('exit', (code) => reject(new Error(`Xvfb ended: ${code}`)));
+        screen.stdio[3]?.once('data', (data) => resolve(String(data).trim()));
+      });
+      const display = `:${number}`;
+      return new WebKit(screen, display, await startServer(display));
+    } catch (error) {
+      screen.kill();
+      throw error;
+    }
   }
 
   async begin(webgl: boolean): Promise<void> {
@@ -170,8 +176,9 @@ async function startServer(display: string): Promise<Server> {
   });
   const driver = new WebDriver(port);
   for (const begun = Date.now(); !(await driver.ready()); await betweenLooks()) {
-    if (server.exitCode !== null) throw new Error(`WebKitWebDriver: ${server.exitCode}`);
-    if (Date.now() - begun > PATIENCE) throw new Error('WebKitWebDriver does not answer');
+    if (server.exitCode === null && Date.now() - begun < PATIENCE) continue;
+    server.kill();
+    throw new Error(`WebKitWebDriver does not answer: ${server.exitCode}`);
   }
   return { process: server, driver };
 }
