@@ -79,6 +79,7 @@ mod strangers;
 mod threads;
 mod tls;
 pub mod trail;
+mod trim;
 
 /// What decides who gets in, for the model checker.
 #[cfg(feature = "model")]

@@ -9,9 +9,11 @@ use codeout_protocol::message::{AttentionReason, Ended, ExitStatus, MAX_CHUNK};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::Instant;
 
+use super::log::Packed;
 use super::pty::Pty;
 use super::{News, Session, Shown, Viewer, locked};
 use crate::clock::Clock;
+use crate::trim;
 
 /// What is read from the terminal at a time, in bytes.
 const READ: usize = MAX_CHUNK;
@@ -51,7 +53,7 @@ pub(crate) async fn keep(session: Arc<Session>, clock: Arc<dyn Clock>) {
         ExitStatus::Signal(0)
     });
     session.finish(status, clock.unix());
-    while session.log().pack() {
+    while session.pack() {
         tokio::time::sleep(PACKING).await;
     }
 }
@@ -218,7 +220,7 @@ impl Keeper<'_> {
             Due::Never => Due::Never,
             Due::Settle(since) if !self.try_settle() => Due::Settle(since),
             Due::Settle(_) => Due::Pack(now + IDLE.min(quiet_after.unwrap_or(IDLE))),
-            Due::Pack(_) if self.session.log().pack() => Due::Pack(now + PACKING),
+            Due::Pack(_) if self.session.pack() => Due::Pack(now + PACKING),
             Due::Pack(_) => {
                 let left = quiet_after.map(|after| after.saturating_sub(IDLE));
                 left.map_or(Due::Never, |left| Due::Quiet(now + left))
@@ -235,6 +237,15 @@ impl Session {
     /// The output that the screen has not seen, in bytes.
     pub(super) fn unseen(&self) -> u64 {
         self.log().range().end.saturating_sub(self.seen.load(Ordering::Acquire))
+    }
+
+    /// Packs some of what is kept; says whether there is more.
+    fn pack(&self) -> bool {
+        let packed = self.log().pack();
+        if packed != Packed::Nothing {
+            trim::soon();
+        }
+        packed == Packed::Some
     }
 
     /// The program has ended.

@@ -36,6 +36,16 @@ enum Chunk {
     Packed(Bytes),
 }
 
+/// What was compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Packed {
+    Nothing,
+    /// There may be more.
+    Some,
+    /// The last that there was.
+    Rest,
+}
+
 impl Log {
     /// An empty log that begins at `start` and keeps `keep` bytes at least, once they came, and
     /// one chunk more at most.
@@ -98,9 +108,8 @@ impl Log {
         pieces
     }
 
-    /// Compresses some of what is complete, since nobody is likely to ask for it; says whether
-    /// there is more.
-    pub(crate) fn pack(&mut self) -> bool {
+    /// Compresses some of what is complete, since nobody is likely to ask for it.
+    pub(crate) fn pack(&mut self) -> Packed {
         let plain = self.chunks.iter_mut().filter(|chunk| matches!(chunk, Chunk::Plain(_)));
         let mut packed = 0;
         for chunk in plain.take(PACKED_AT_ONCE) {
@@ -115,15 +124,20 @@ impl Log {
             }
         }
         self.tail.shrink_to_fit();
-        packed == PACKED_AT_ONCE
+        match packed {
+            0 => Packed::Nothing,
+            PACKED_AT_ONCE => Packed::Some,
+            _ => Packed::Rest,
+        }
     }
 }
 
-fn compress(bytes: &[u8]) -> Vec<u8> {
+/// In a box: a vector may have taken twice what is in it, and keep that.
+fn compress(bytes: &[u8]) -> Box<[u8]> {
     let mut packed = DeflateEncoder::new(Vec::new(), Compression::fast());
     // A vector takes everything.
     let _ = packed.write_all(bytes);
-    packed.finish().unwrap_or_default()
+    packed.finish().unwrap_or_default().into_boxed_slice()
 }
 
 /// A chunk as it was; `None` when it is damaged.
@@ -161,7 +175,7 @@ mod tests {
                 log.append(&piece);
                 came.extend(piece);
                 if pack {
-                    while log.pack() {}
+                    while log.pack() == Packed::Some {}
                 }
             }
             let kept = log.range();
