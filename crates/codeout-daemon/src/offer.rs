@@ -22,7 +22,7 @@ pub struct OfferLimits {
     /// It may watch and not type.
     pub watch_only: bool,
     /// It is let in for this many seconds from its pairing.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub for_seconds: Option<u64>,
 }
 

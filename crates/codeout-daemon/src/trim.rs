@@ -16,7 +16,7 @@ pub(crate) fn soon() {
     tokio::spawn(async {
         tokio::time::sleep(TOGETHER).await;
         DUE.store(false, Ordering::Relaxed);
-        // It takes milliseconds: away from those that read terminals.
+        // It walks all that is free: away from those that read terminals.
         let _ = tokio::task::spawn_blocking(now).await;
     });
 }

@@ -120,7 +120,6 @@ pub struct Status {
     /// Seconds that the current offer can still be used; absent when none can.
     pub offer_expires_in: Option<u64>,
     /// The limits of the device that it will pair; absent when none can be used.
-    #[serde(default)]
     pub offer_limits: Option<OfferLimits>,
 }
 

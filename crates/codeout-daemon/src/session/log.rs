@@ -9,7 +9,7 @@ use flate2::Compression;
 use flate2::read::DeflateDecoder;
 use flate2::write::DeflateEncoder;
 
-/// The size of a chunk that is complete, in bytes.
+/// The size of a chunk that is complete, in bytes: who is behind gets each in one record.
 const CHUNK: usize = MAX_CHUNK;
 /// Chunks that are compressed in one go: some milliseconds.
 const PACKED_AT_ONCE: usize = 4;

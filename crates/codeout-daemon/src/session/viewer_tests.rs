@@ -73,6 +73,51 @@ async fn what_comes_before_a_viewer_is_added_reaches_it() {
 }
 
 #[tokio::test]
+async fn a_busy_device_gets_what_comes_together_in_one_chunk() {
+    let session = session();
+    let (device, daemon) = UnixStream::pair().unwrap();
+    let (mut device, (_reading, writing)) = (device, daemon.into_split());
+    let (viewer, _) = session.attach(Attaching {
+        outbox: Outbox::local(FrameWriter::new(writing)),
+        device: "laptop".to_owned(),
+        typing: None,
+        after: None,
+        history: 0,
+    });
+    session.add(&viewer);
+    let running = Arc::clone(&viewer);
+    let task = tokio::spawn(async move { running.run().await });
+    let mut acknowledged = 0;
+    while acknowledged < 2 * MAX_CHUNK as u64 {
+        match FromDaemon::read(&frame(&mut device).await).unwrap() {
+            FromDaemon::Snapshot(chunk) | FromDaemon::Output(chunk) => {
+                acknowledged += chunk.bytes.len() as u64;
+                viewer.acknowledge(acknowledged).unwrap();
+            }
+            FromDaemon::Event(Event::SnapshotEnd { .. }) => {
+                session.publish(&[b'x'; 2 * MAX_CHUNK], 1);
+            }
+            _ => {}
+        }
+    }
+    // Little by little the device gets everything at once, until it is busy with so much.
+    let part = [b'y'; MUCH];
+    let mut sent = 0;
+    while sent < codeout_protocol::message::ACKNOWLEDGE_AFTER {
+        session.publish(&part, 1);
+        let frame = frame(&mut device).await;
+        let Ok(FromDaemon::Output(chunk)) = FromDaemon::read(&frame) else { panic!() };
+        assert_eq!(chunk.bytes, part);
+        sent += chunk.bytes.len() as u64;
+    }
+    session.publish(b"to", 1);
+    session.publish(b"gether", 1);
+    assert!(frame(&mut device).await.ends_with(b"together"));
+    task.abort();
+    session.end().await;
+}
+
+#[tokio::test]
 async fn a_connection_has_one_snapshot_on_its_way() {
     let (device, daemon) = UnixStream::pair().unwrap();
     let (mut device, (_reading, writing)) = (device, daemon.into_split());

@@ -111,7 +111,7 @@ struct ProgramJson<'a> {
 impl<'a> ProgramJson<'a> {
     fn of(known: &'a ProgramEntry) -> Self {
         let ProgramEntry { name, command } = known;
-        // A daemon of an earlier version quotes nothing: then spaces are all that there is.
+        // What no shell could read is divided at its spaces.
         let words = shell_words::split(command);
         let by_spaces = |_| command.split_whitespace().map(str::to_owned).collect();
         ProgramJson { name, command: words.unwrap_or_else(by_spaces) }
