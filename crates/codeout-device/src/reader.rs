@@ -69,6 +69,9 @@ impl Reader {
                     if let Err(how) = self.act(plaintext) {
                         return how;
                     }
+                    // Behind an echo comes that the key was written. Whoever shows the echo is not
+                    // to wait for that to be opened.
+                    tokio::task::yield_now().await;
                 }
                 Came::Last(plaintext) => return last_word(&plaintext),
                 Came::Nothing => {}

@@ -232,6 +232,9 @@ impl Connection {
             let (rest, pause) = (self.rest, self.pause);
             let reads = self.waiting.is_none() && pause.is_none();
             let step = tokio::select! {
+                // A key first. A device that never stops sending keeps its own news waiting, until
+                // its allowance is used up.
+                biased;
                 came = self.inlet.next(), if reads => match came {
                     Ok(came) => self.receive_and_rest(came).await,
                     Err(over) => Err(over),

@@ -179,6 +179,8 @@ async fn relay(
         loop {
             // Leaving drops whatever is waited for: a full terminal, a program that does not read.
             tokio::select! {
+                // An echo is shown before anything else is looked at.
+                biased;
                 end = &mut showing => break end.map(End::Over),
                 Some(word) = heard.recv() => match word {
                     Word::Leave => break Ok(End::Left),

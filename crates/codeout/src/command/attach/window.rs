@@ -182,10 +182,10 @@ impl Window {
         reader: &mut LastingReader,
     ) -> Result<Option<Lasted>, Failure> {
         let is_terminal = self.terminal.is_some();
+        let shown = if self.is_view { 0 } else { self.screen.show_at_once(&bytes) };
         if is_terminal {
             self.shadow.add(&bytes);
         }
-        let shown = if self.is_view { 0 } else { self.screen.show_at_once(&bytes) };
         if shown == bytes.len() {
             return Ok(None);
         }
