@@ -103,6 +103,17 @@ impl Outbox {
         self.send_more(Some(message), || None).await
     }
 
+    /// Sends these one behind the other, on one errand to the socket as far as its buffer has room.
+    /// Cancelled, it has sent some of the first.
+    pub(crate) async fn send_all(&self, messages: &[FromDaemon<'_>]) -> io::Result<()> {
+        let mut line = self.line.lock().await;
+        for message in messages {
+            line.ready().await?;
+            line.put(&message.write())?;
+        }
+        line.flush().await
+    }
+
     /// As [`send`](Self::send), and on the same errand to the socket what `more` gives. It is asked
     /// last, and nobody can send anything before what it gives.
     pub(crate) async fn send_more(

@@ -67,6 +67,8 @@ pub(super) enum Phase {
 
 #[derive(Debug)]
 pub(super) struct Snapshot {
+    /// What announces it, as long as that was not sent.
+    event: Option<Box<Event>>,
     /// What is ready to be sent, from `at` on.
     ready: Vec<u8>,
     at: usize,
@@ -83,7 +85,7 @@ pub(super) struct Snapshot {
 /// What a step has come to.
 enum Step {
     Sent,
-    /// So much output that a crowd of viewers takes its time.
+    /// So much output, or a screen so far behind it, that a crowd of viewers takes its time.
     SentMuch,
     /// Nothing can be sent now.
     Idle,
@@ -244,14 +246,18 @@ impl Viewer {
             Phase::Due(lines) => {
                 let lines = *lines;
                 let turn = self.outbox.snapshot_turn().await?;
-                cursor.phase = Phase::Snapshot(self.begin(lines, turn).await?);
+                cursor.phase = Phase::Snapshot(self.begin(lines, turn).await);
                 Ok(Step::Sent)
             }
             Phase::Snapshot(snapshot) => {
-                if let Some(offset) = self.go_on(snapshot).await? {
-                    cursor.phase = Phase::Stream(offset);
+                if !self.go_on(snapshot).await? {
+                    return Ok(Step::Sent);
                 }
-                Ok(Step::Sent)
+                let offset = snapshot.offset;
+                cursor.phase = Phase::Stream(offset);
+                // Much has come meanwhile: a viewer of a crowd shows this, and the next one later.
+                let lag = self.session.log().range().end.saturating_sub(offset);
+                Ok(if lag > MUCH as u64 { Step::SentMuch } else { Step::Sent })
             }
         }
     }
@@ -288,57 +294,79 @@ impl Viewer {
         Ok(if bytes.len() > MUCH { Step::SentMuch } else { Step::Sent })
     }
 
-    async fn begin(&self, lines: usize, turn: OwnedSemaphorePermit) -> io::Result<Snapshot> {
+    /// Makes ready what a snapshot begins with: without history that is all of it.
+    async fn begin(&self, lines: usize, turn: OwnedSemaphorePermit) -> Snapshot {
         self.flow().start_anew();
-        let mut ready = Vec::new();
-        let screen_turn = self.session.screen_turn().await;
+        let session = self.session.id();
+        let _turn = self.session.screen_turn().await;
         let (size, size_by) = self.session.size();
-        let first = self.session.with_screen(|screen, _| {
-            screen.write_prologue(&mut ready);
-            let kept = screen.history();
-            kept.start.max(kept.end.saturating_sub(lines as u64))
+        let event = Event::Snapshot { session, size, size_by, history: lines > 0 };
+        let mut snapshot = Snapshot {
+            event: Some(Box::new(event)),
+            ready: Vec::new(),
+            at: 0,
+            sent: 0,
+            next_line: None,
+            offset: 0,
+            began: Instant::now(),
+            _turn: turn,
+        };
+        self.session.with_screen(|screen, offset| {
+            screen.write_prologue(&mut snapshot.ready);
+            if lines > 0 {
+                let kept = screen.history();
+                let first = kept.start.max(kept.end.saturating_sub(lines as u64));
+                snapshot.next_line = Some(first);
+            } else {
+                screen.write_screen(&mut snapshot.ready);
+                snapshot.offset = offset;
+            }
         });
-        drop(screen_turn);
-        let event =
-            Event::Snapshot { session: self.session.id(), size, size_by, history: lines > 0 };
-        self.outbox.send(&FromDaemon::Event(event)).await?;
-        let (next_line, began) = (Some(first), Instant::now());
-        Ok(Snapshot { ready, at: 0, sent: 0, next_line, offset: 0, began, _turn: turn })
+        snapshot
     }
 
-    /// Sends the next piece of a snapshot; the offset that output goes on with, behind the last.
-    async fn go_on(&self, snapshot: &mut Snapshot) -> io::Result<Option<u64>> {
-        if snapshot.at == snapshot.ready.len() {
-            let Some(line) = snapshot.next_line else {
-                let (session, offset) = (self.session.id(), snapshot.offset);
-                let end = Event::SnapshotEnd { session, offset };
-                self.outbox.send(&FromDaemon::Event(end)).await?;
-                return Ok(Some(offset));
-            };
-            snapshot.ready.clear();
-            snapshot.at = 0;
-            let in_time = snapshot.began.elapsed() < HISTORY_TIME;
-            let _turn = self.session.screen_turn().await;
-            self.session.with_screen(|screen, offset| {
-                if in_time && line < screen.history().end {
-                    let next = screen.write_history(line, HISTORY_PIECE, &mut snapshot.ready);
-                    snapshot.next_line = Some(next);
-                } else {
-                    screen.write_screen(&mut snapshot.ready);
-                    snapshot.next_line = None;
-                    snapshot.offset = offset;
-                }
-            });
-            return Ok(None);
+    /// Sends the next piece of a snapshot; says whether that was the last.
+    async fn go_on(&self, snapshot: &mut Snapshot) -> io::Result<bool> {
+        if snapshot.at == snapshot.ready.len()
+            && let Some(line) = snapshot.next_line
+        {
+            self.make_ready(snapshot, line).await;
+            return Ok(false);
         }
-        let room = self.flow().room().min(MAX_CHUNK).min(snapshot.ready.len() - snapshot.at);
-        let bytes = &snapshot.ready[snapshot.at..snapshot.at + room];
-        let chunk = Chunk { session: self.session.id(), offset: snapshot.sent, bytes };
-        self.flow().sent(room, Instant::now());
-        self.outbox.send(&FromDaemon::Snapshot(chunk)).await?;
-        snapshot.at += room;
-        snapshot.sent += room as u64;
-        Ok(None)
+        let session = self.session.id();
+        let left = snapshot.ready.len() - snapshot.at;
+        let count = self.flow().room().min(MAX_CHUNK).min(left);
+        let is_last = snapshot.next_line.is_none() && count == left;
+        let bytes = &snapshot.ready[snapshot.at..snapshot.at + count];
+        let chunk = FromDaemon::Snapshot(Chunk { session, offset: snapshot.sent, bytes });
+        let end = Event::SnapshotEnd { session, offset: snapshot.offset };
+        // A small screen is one errand to the socket.
+        let begin = snapshot.event.take().map(|event| FromDaemon::Event(*event));
+        let end = is_last.then_some(FromDaemon::Event(end));
+        let messages: Vec<_> = begin.into_iter().chain([chunk]).chain(end).collect();
+        self.flow().sent(count, Instant::now());
+        self.outbox.send_all(&messages).await?;
+        snapshot.at += count;
+        snapshot.sent += count as u64;
+        Ok(is_last)
+    }
+
+    /// Makes ready what comes next: history from `line` on, or the screen.
+    async fn make_ready(&self, snapshot: &mut Snapshot, line: u64) {
+        snapshot.ready.clear();
+        snapshot.at = 0;
+        let in_time = snapshot.began.elapsed() < HISTORY_TIME;
+        let _turn = self.session.screen_turn().await;
+        self.session.with_screen(|screen, offset| {
+            if in_time && line < screen.history().end {
+                let next = screen.write_history(line, HISTORY_PIECE, &mut snapshot.ready);
+                snapshot.next_line = Some(next);
+            } else {
+                screen.write_screen(&mut snapshot.ready);
+                snapshot.next_line = None;
+                snapshot.offset = offset;
+            }
+        });
     }
 
     fn input_written(&self) -> Option<u64> {
