@@ -132,6 +132,10 @@ test('a session is opened with a program and a directory, renamed, ended and dis
 
   await (await screen.menu()).getByRole('button', { name: 'Rename session' }).click();
   const naming = device.page.getByRole('dialog', { name: 'Rename session' });
+  // Of characters that are few, and many bytes.
+  await naming.getByRole('textbox').fill('\u{1f98a}'.repeat(17));
+  await expect(naming.getByRole('alert')).toHaveText('Too long: 64 bytes at most.');
+  await expect(naming.getByRole('button', { name: 'Rename' })).toBeDisabled();
   await naming.getByRole('textbox').fill('renamed');
   await naming.getByRole('button', { name: 'Rename' }).click();
   await expect(device.page.getByRole('region', { name: 'Session renamed' })).toBeVisible();
