@@ -23,7 +23,7 @@ use zeroize::Zeroizing;
 
 use self::inlet::{Came, Inlet};
 use self::silence::{Called, Silence};
-use self::windows::{Held, Windows};
+use self::windows::{Due, Held, Windows};
 use crate::admission::{self, Admitted};
 use crate::allowance::{Allowance, Demand};
 use crate::devices::Device;
@@ -232,8 +232,7 @@ impl Connection {
             let (rest, pause) = (self.rest, self.pause);
             let reads = self.waiting.is_none() && pause.is_none();
             let step = tokio::select! {
-                // A key first. A device that never stops sending keeps its own news waiting, until
-                // its allowance is used up.
+                // A key first. A device that never stops sending keeps waiting what is for itself.
                 biased;
                 came = self.inlet.next(), if reads => match came {
                     Ok(came) => self.receive_and_rest(came).await,
@@ -321,7 +320,10 @@ impl Connection {
         match FromDevice::read(plaintext).map_err(violation)? {
             FromDevice::Input(chunk) => {
                 self.count(Allowance::moved);
-                Ok(self.windows.take_input(chunk)?)
+                if self.windows.take_input(chunk)? {
+                    self.windows.act(Due::Report).await?;
+                }
+                Ok(())
             }
             FromDevice::OutputRead(progress) => Ok(self.windows.acknowledge(progress)?),
             FromDevice::Unreadable { id, error } => self.hear((id, Err(error))).await,

@@ -134,27 +134,22 @@ impl Windows {
         }
     }
 
-    /// Takes something typed. Input to a session that has just ended goes nowhere.
+    /// Takes something typed. Input to a session that has just ended goes nowhere. Returns whether
+    /// so much is written that it is to be reported at once.
     ///
     /// # Errors
     /// [`Violation`]: the device may only watch, it was attached without a keyboard, or it is not
     /// the next input.
-    pub(super) fn take_input(&mut self, chunk: Chunk<'_>) -> Result<(), Violation> {
+    pub(super) fn take_input(&mut self, chunk: Chunk<'_>) -> Result<bool, Violation> {
         // Whatever session it is for.
         requests::may_type(&self.device).map_err(|_| Violation)?;
-        let Some(window) = self.open.get(&chunk.session) else { return Ok(()) };
+        let Some(window) = self.open.get(&chunk.session) else { return Ok(false) };
         let viewer = &window.held.0;
         let turn = viewer.turn.ok_or(Violation)?;
         viewer.session().take_input(turn, chunk.offset, chunk.bytes)?;
         // Mostly the echo comes first, and takes the report along.
-        let due = if viewer.unreported() >= REPORT_BYTES {
-            Instant::now()
-        } else {
-            Instant::now() + REPORT_AFTER
-        };
-        let at = self.report_at.get_or_insert(due);
-        *at = due.min(*at);
-        Ok(())
+        self.report_at.get_or_insert_with(|| Instant::now() + REPORT_AFTER);
+        Ok(viewer.unreported() >= REPORT_BYTES)
     }
 
     /// Hears that output was shown.
@@ -296,7 +291,7 @@ mod tests {
                 limits: Limits { watch_only, ..Limits::default() },
             };
             let taken = Windows::new(outbox.clone(), &device).take_input(chunk);
-            assert_eq!(taken, if watch_only { Err(Violation) } else { Ok(()) });
+            assert_eq!(taken, if watch_only { Err(Violation) } else { Ok(false) });
         }
     }
 }

@@ -78,6 +78,8 @@ pub(super) struct Snapshot {
     next_line: Option<u64>,
     /// The offset that output goes on with.
     offset: u64,
+    /// The lines of history that were asked for.
+    lines: usize,
     began: Instant,
     _turn: OwnedSemaphorePermit,
 }
@@ -232,6 +234,7 @@ impl Viewer {
             cursor.phase = Phase::Due(match &cursor.phase {
                 // The history that is still to come stays due.
                 Phase::Due(lines) => *lines,
+                Phase::Snapshot(snapshot) if snapshot.event.is_some() => snapshot.lines,
                 _ => 0,
             });
         }
@@ -246,7 +249,10 @@ impl Viewer {
             Phase::Due(lines) => {
                 let lines = *lines;
                 let turn = self.outbox.snapshot_turn().await?;
-                cursor.phase = Phase::Snapshot(self.begin(lines, turn).await);
+                // A screen that waits for the line to be free is an old one.
+                self.outbox.flush().await?;
+                let (snapshot, generation) = self.begin(lines, turn).await;
+                (cursor.phase, cursor.generation) = (Phase::Snapshot(snapshot), generation);
                 Ok(Step::Sent)
             }
             Phase::Snapshot(snapshot) => {
@@ -294,8 +300,9 @@ impl Viewer {
         Ok(if bytes.len() > MUCH { Step::SentMuch } else { Step::Sent })
     }
 
-    /// Makes ready what a snapshot begins with: without history that is all of it.
-    async fn begin(&self, lines: usize, turn: OwnedSemaphorePermit) -> Snapshot {
+    /// Makes ready what a snapshot begins with: without history that is all of it. Returns also the
+    /// number of the size that it has.
+    async fn begin(&self, lines: usize, turn: OwnedSemaphorePermit) -> (Snapshot, u64) {
         self.flow().start_anew();
         let session = self.session.id();
         let _turn = self.session.screen_turn().await;
@@ -308,21 +315,24 @@ impl Viewer {
             sent: 0,
             next_line: None,
             offset: 0,
+            lines,
             began: Instant::now(),
             _turn: turn,
         };
-        self.session.with_screen(|screen, offset| {
+        let generation = self.session.with_screen(|screen, offset| {
             screen.write_prologue(&mut snapshot.ready);
-            if lines > 0 {
-                let kept = screen.history();
-                let first = kept.start.max(kept.end.saturating_sub(lines as u64));
+            let kept = screen.history();
+            let first = kept.start.max(kept.end.saturating_sub(lines as u64));
+            if first < kept.end {
                 snapshot.next_line = Some(first);
             } else {
                 screen.write_screen(&mut snapshot.ready);
                 snapshot.offset = offset;
             }
+            // Sizes change under the lock that is held here.
+            self.session.generation()
         });
-        snapshot
+        (snapshot, generation)
     }
 
     /// Sends the next piece of a snapshot; says whether that was the last.
@@ -336,6 +346,10 @@ impl Viewer {
         let session = self.session.id();
         let left = snapshot.ready.len() - snapshot.at;
         let count = self.flow().room().min(MAX_CHUNK).min(left);
+        if count == 0 && left > 0 {
+            // An acknowledgement that took long has just left no room.
+            return Ok(false);
+        }
         let is_last = snapshot.next_line.is_none() && count == left;
         let bytes = &snapshot.ready[snapshot.at..snapshot.at + count];
         let chunk = FromDaemon::Snapshot(Chunk { session, offset: snapshot.sent, bytes });

@@ -167,3 +167,51 @@ async fn a_connection_has_one_snapshot_on_its_way() {
         viewer.session().end().await;
     }
 }
+
+#[tokio::test]
+async fn without_room_no_piece_of_a_snapshot_leaves() {
+    let session = session();
+    let (device, daemon) = UnixStream::pair().unwrap();
+    let (_reading, writing) = daemon.into_split();
+    let (viewer, _) = session.attach(Attaching {
+        outbox: Outbox::local(FrameWriter::new(writing)),
+        device: "laptop".to_owned(),
+        typing: None,
+        after: None,
+        history: 0,
+    });
+    let turn = viewer.outbox.snapshot_turn().await.unwrap();
+    let (mut snapshot, _) = viewer.begin(0, turn).await;
+    let room = viewer.flow().room();
+    viewer.flow().sent(room, Instant::now());
+    assert!(!viewer.go_on(&mut snapshot).await.unwrap());
+    // An empty chunk is a violation, which would end the attachment for good.
+    let nothing = device.try_read(&mut [0]).unwrap_err();
+    assert_eq!(nothing.kind(), io::ErrorKind::WouldBlock);
+    viewer.acknowledge(room as u64).unwrap();
+    assert!(viewer.go_on(&mut snapshot).await.unwrap());
+    session.end().await;
+}
+
+#[tokio::test]
+async fn a_size_that_changes_before_a_snapshot_leaves_costs_no_history() {
+    let session = session();
+    let (_device, daemon) = UnixStream::pair().unwrap();
+    let (_reading, writing) = daemon.into_split();
+    let (viewer, _) = session.attach(Attaching {
+        outbox: Outbox::local(FrameWriter::new(writing)),
+        device: "laptop".to_owned(),
+        typing: None,
+        after: None,
+        history: 7,
+    });
+    let mut cursor = viewer.cursor.lock().await;
+    for _ in 0..2 {
+        viewer.step(&mut cursor).await.unwrap();
+        assert!(matches!(&cursor.phase, Phase::Snapshot(snapshot) if snapshot.lines == 7));
+        assert_eq!(cursor.generation, session.generation());
+        session.generation.fetch_add(1, Ordering::AcqRel);
+    }
+    drop(cursor);
+    session.end().await;
+}
