@@ -36,6 +36,18 @@ fn session() -> Arc<Session> {
     Arc::new(Session::new(origin, keeping, reports, pty, leader, name, size, "desk"))
 }
 
+/// Somebody who looks at a session, and the device's end of the connection.
+fn watch(session: &Arc<Session>, history: usize) -> (UnixStream, Arc<Viewer>) {
+    let (device, daemon) = UnixStream::pair().unwrap();
+    let outbox = Outbox::local(FrameWriter::new(daemon.into_split().1));
+    (device, look(session, outbox, history))
+}
+
+fn look(session: &Arc<Session>, outbox: Outbox, history: usize) -> Arc<Viewer> {
+    let device = "laptop".to_owned();
+    session.attach(Attaching { outbox, device, typing: None, after: None, history }).0
+}
+
 async fn frame(stream: &mut UnixStream) -> Vec<u8> {
     let reading = async {
         let length = stream.read_u32().await.unwrap();
@@ -49,15 +61,7 @@ async fn frame(stream: &mut UnixStream) -> Vec<u8> {
 #[tokio::test]
 async fn what_comes_before_a_viewer_is_added_reaches_it() {
     let session = session();
-    let (device, daemon) = UnixStream::pair().unwrap();
-    let (mut device, (_reading, writing)) = (device, daemon.into_split());
-    let (viewer, _) = session.attach(Attaching {
-        outbox: Outbox::local(FrameWriter::new(writing)),
-        device: "laptop".to_owned(),
-        typing: None,
-        after: None,
-        history: 0,
-    });
+    let (mut device, viewer) = watch(&session, 0);
     let running = Arc::clone(&viewer);
     let task = tokio::spawn(async move { running.run().await });
     while !String::from_utf8_lossy(&frame(&mut device).await).contains("snapshot_end") {}
@@ -75,15 +79,7 @@ async fn what_comes_before_a_viewer_is_added_reaches_it() {
 #[tokio::test]
 async fn a_busy_device_gets_what_comes_together_in_one_chunk() {
     let session = session();
-    let (device, daemon) = UnixStream::pair().unwrap();
-    let (mut device, (_reading, writing)) = (device, daemon.into_split());
-    let (viewer, _) = session.attach(Attaching {
-        outbox: Outbox::local(FrameWriter::new(writing)),
-        device: "laptop".to_owned(),
-        typing: None,
-        after: None,
-        history: 0,
-    });
+    let (mut device, viewer) = watch(&session, 0);
     session.add(&viewer);
     let running = Arc::clone(&viewer);
     let task = tokio::spawn(async move { running.run().await });
@@ -130,14 +126,7 @@ async fn a_connection_has_one_snapshot_on_its_way() {
     let screen: String = (0..80 * 24).map(cell).collect();
     let viewers = [session(), session()].map(|session| {
         session.publish(screen.as_bytes(), 1);
-        let viewer = session.attach(Attaching {
-            outbox: outbox.clone(),
-            device: "laptop".to_owned(),
-            typing: None,
-            after: None,
-            history: 0,
-        });
-        viewer.0
+        look(&session, outbox.clone(), 0)
     });
     let mut tasks = Vec::new();
     for viewer in &viewers {
@@ -171,22 +160,16 @@ async fn a_connection_has_one_snapshot_on_its_way() {
 #[tokio::test]
 async fn without_room_no_piece_of_a_snapshot_leaves() {
     let session = session();
-    let (device, daemon) = UnixStream::pair().unwrap();
-    let (_reading, writing) = daemon.into_split();
-    let (viewer, _) = session.attach(Attaching {
-        outbox: Outbox::local(FrameWriter::new(writing)),
-        device: "laptop".to_owned(),
-        typing: None,
-        after: None,
-        history: 0,
-    });
+    let (device, viewer) = watch(&session, 0);
     let turn = viewer.outbox.snapshot_turn().await.unwrap();
     let (mut snapshot, _) = viewer.begin(0, turn).await;
     let room = viewer.flow().room();
     viewer.flow().sent(room, Instant::now());
     assert!(!viewer.go_on(&mut snapshot).await.unwrap());
     // An empty chunk is a violation, which would end the attachment for good.
-    let nothing = device.try_read(&mut [0]).unwrap_err();
+    // Asked of the system: the runtime tells only of what it has waited for.
+    let device = device.into_std().unwrap();
+    let nothing = io::Read::read(&mut &device, &mut [0]).unwrap_err();
     assert_eq!(nothing.kind(), io::ErrorKind::WouldBlock);
     viewer.acknowledge(room as u64).unwrap();
     assert!(viewer.go_on(&mut snapshot).await.unwrap());
@@ -196,15 +179,7 @@ async fn without_room_no_piece_of_a_snapshot_leaves() {
 #[tokio::test]
 async fn a_size_that_changes_before_a_snapshot_leaves_costs_no_history() {
     let session = session();
-    let (_device, daemon) = UnixStream::pair().unwrap();
-    let (_reading, writing) = daemon.into_split();
-    let (viewer, _) = session.attach(Attaching {
-        outbox: Outbox::local(FrameWriter::new(writing)),
-        device: "laptop".to_owned(),
-        typing: None,
-        after: None,
-        history: 7,
-    });
+    let (_device, viewer) = watch(&session, 7);
     let mut cursor = viewer.cursor.lock().await;
     for _ in 0..2 {
         viewer.step(&mut cursor).await.unwrap();
