@@ -113,9 +113,7 @@ impl Console {
         let Some(terminal) = &mut self.terminal else { return ui::say(line) };
         let columns = terminal_size().map_or(80, |(columns, _)| usize::from(columns).max(1));
         terminal.rows_behind += line.width().div_ceil(columns).max(1);
-        terminal.erase();
-        terminal.write(|| writeln!(anstream::stdout(), "{line}"));
-        terminal.draw();
+        terminal.above(|| writeln!(anstream::stdout(), "{line}"));
     }
 
     /// Prints lines whose colours are data and stay whatever the user's taste in colours.
@@ -126,9 +124,7 @@ impl Console {
         };
         let Some(terminal) = &mut self.terminal else { return ui::spoken(print()) };
         terminal.rows_behind = 0;
-        terminal.erase();
-        terminal.write(print);
-        terminal.draw();
+        terminal.above(print);
     }
 
     /// Replaces the living line; plain lines have none.
@@ -148,14 +144,21 @@ impl Console {
             let is_drawn = ui::is_living() || fitting.is_empty();
             if terminal.living != fitting || !is_drawn {
                 terminal.living = fitting;
-                terminal.erase();
-                terminal.draw();
+                terminal.above(|| Ok(()));
             }
         }
     }
 }
 
 impl Terminal {
+    /// Writes above the living line. Whatever else writes to the terminal waits for that.
+    fn above(&mut self, write: impl FnOnce() -> io::Result<()>) {
+        let _turn = io::stdout().lock();
+        self.erase();
+        self.write(write);
+        self.draw();
+    }
+
     fn erase(&mut self) {
         ui::set_living(false);
         self.write(|| print(ui::ERASE_LINE));
@@ -163,7 +166,7 @@ impl Terminal {
 
     fn draw(&mut self) {
         let living = std::mem::take(&mut self.living);
-        // First: what another thread prints meanwhile takes this back, and it is drawn anew.
+        // First: a panic on the way takes this back.
         ui::set_living(!living.is_empty());
         self.write(|| print(&living));
         self.living = living;

@@ -6,7 +6,7 @@
 //! cleaned before it comes here.
 
 use std::fmt::Display;
-use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::io::{self, ErrorKind, IsTerminal, StdoutLock, Write};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
@@ -43,13 +43,36 @@ pub(crate) fn is_living() -> bool {
 }
 
 /// Standard error at the beginning of a line: what is still to change makes room, and is drawn anew
-/// below. A panic may come in the middle of that drawing, so nothing waits for it here.
-pub(crate) fn stderr() -> io::Stderr {
-    let mut stderr = io::stderr();
-    if LIVING.swap(false, Ordering::Relaxed) && stderr.is_terminal() {
-        let _ = stderr.write_all(ERASE_LINE.as_bytes());
+/// below.
+pub(crate) struct LineStart {
+    stderr: io::Stderr,
+    // Nothing is drawn as long as this is here.
+    _turn: Option<StdoutLock<'static>>,
+}
+
+/// Waits until nothing is drawn, which a panic in the middle of a drawing does not: it has that lock
+/// already.
+pub(crate) fn stderr() -> LineStart {
+    let (stdout, stderr) = (io::stdout(), io::stderr());
+    let turn = (stdout.is_terminal() && stderr.is_terminal()).then(|| stdout.lock());
+    if turn.is_some() && LIVING.swap(false, Ordering::Relaxed) {
+        let _ = stderr.lock().write_all(ERASE_LINE.as_bytes());
     }
-    stderr
+    LineStart { stderr, _turn: turn }
+}
+
+impl Write for LineStart {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.stderr.write(bytes)
+    }
+
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.stderr.write_all(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.stderr.flush()
+    }
 }
 
 /// Why standard output could not be written, the first time.
@@ -90,7 +113,8 @@ pub(crate) fn all_said() -> Result<(), Failure> {
 
 /// Prints a line to standard error.
 pub(crate) fn note(line: impl Display) {
-    let _ = writeln!(anstream::AutoStream::auto(stderr()), "{line}");
+    let _start = stderr();
+    let _ = writeln!(anstream::stderr(), "{line}");
 }
 
 /// Prints a value as one line of JSON.

@@ -3,7 +3,7 @@
 mod terminal;
 
 use std::io::{Read as _, Write as _};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command};
 
 use rustix::fs::{Mode, OFlags, open};
 use rustix::pty::{grantpt, ptsname, unlockpt};
@@ -267,10 +267,9 @@ fn what_else_is_said_begins_on_a_line_of_its_own() {
     desk.terminal.wait_until("expires in");
 }
 
-/// One that is no controlling terminal: its end sends no signal.
-#[test]
-fn a_daemon_ends_well_when_its_terminal_is_gone() {
-    let home = tempfile::tempdir().expect("a temporary directory");
+/// A terminal that controls no process, so that its end sends no signal, and a daemon in it, whose
+/// code is shown: what the user has of it, and what was shown so far.
+fn daemon_in_a_bare_terminal(home: &TempDir, log: &str) -> (Child, std::fs::File, Vec<u8>) {
     // Closed in every child: the daemon's own copy would keep its terminal open.
     let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
     let user = open("/dev/ptmx", flags, Mode::empty()).expect("a terminal");
@@ -279,17 +278,64 @@ fn a_daemon_ends_well_when_its_terminal_is_gone() {
     let inside = open(path, flags, Mode::empty()).expect("its other end");
     let mut codeout = Command::new(CODEOUT);
     codeout.args(["--port", "0", "--bind", "127.0.0.1"]).env("CODEOUT_HOME", home.path());
-    codeout.stdin(inside.try_clone().expect("a copy"));
-    codeout.stderr(Stdio::null()).stdout(inside);
-    let mut daemon = codeout.spawn().expect("codeout runs");
+    codeout.env("CODEOUT_LOG", log).stdin(inside.try_clone().expect("a copy"));
+    codeout.stderr(inside.try_clone().expect("a copy")).stdout(inside);
+    let daemon = codeout.spawn().expect("codeout runs");
     drop(codeout);
     let mut user = std::fs::File::from(user);
     let mut shown = Vec::new();
     while !String::from_utf8_lossy(&shown).contains("expires in") {
-        let mut some = [0; 4096];
-        let read = user.read(&mut some).expect("the daemon shows its code");
-        shown.extend_from_slice(&some[..read]);
+        read_some(&mut user, &mut shown);
     }
+    (daemon, user, shown)
+}
+
+fn read_some(user: &mut std::fs::File, shown: &mut Vec<u8>) {
+    let mut some = [0; 4096];
+    let read = user.read(&mut some).expect("the daemon's terminal");
+    shown.extend_from_slice(&some[..read]);
+}
+
+#[test]
+fn nothing_that_is_said_stands_behind_a_line_that_is_drawn_meanwhile() {
+    const TIMES: usize = 4000;
+    let home = tempfile::tempdir().expect("a temporary directory");
+    let log = "codeout_daemon=debug";
+    let (mut daemon, mut user, mut shown) = daemon_in_a_bare_terminal(&home, log);
+    let address =
+        address(&String::from_utf8_lossy(&shown)).replace("http://localhost", "127.0.0.1");
+    let strangers = std::thread::spawn(move || {
+        for _ in 0..TIMES {
+            let mut stranger = std::net::TcpStream::connect(&address).expect("the daemon listens");
+            stranger.write_all(b"no HTTP\r\n\r\n").expect("the daemon reads");
+            stranger.read_to_end(&mut Vec::new()).expect("the daemon answers");
+        }
+    });
+    let mut keys = user.try_clone().expect("a copy");
+    // Each draws a line anew.
+    let presser = std::thread::spawn(move || {
+        for _ in 0..TIMES {
+            keys.write_all(b"l").expect("the daemon reads its keys");
+        }
+    });
+    let mut told = 0;
+    while told < TIMES {
+        let before = shown.len().saturating_sub(b"HTTP ende".len());
+        read_some(&mut user, &mut shown);
+        told += shown[before..].windows(10).filter(|some| some == b"HTTP ended").count();
+    }
+    strangers.join().and_then(|()| presser.join()).expect("all was sent");
+    let shown = String::from_utf8_lossy(&shown).replace("\r\x1b[K", "\n");
+    for line in shown.lines().filter(|line| line.contains("HTTP ended")) {
+        assert!(line.trim_start_matches("\x1b[2m").starts_with("20"), "{line:?}");
+    }
+    daemon.kill().and_then(|()| daemon.wait()).expect("it ends");
+}
+
+#[test]
+fn a_daemon_ends_well_when_its_terminal_is_gone() {
+    let home = tempfile::tempdir().expect("a temporary directory");
+    let (mut daemon, user, _) = daemon_in_a_bare_terminal(&home, "error");
     drop(user);
     let (sender, ended) = std::sync::mpsc::channel();
     let pid = rustix::process::Pid::from_child(&daemon);
