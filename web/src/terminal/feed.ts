@@ -21,6 +21,8 @@ type Step =
   | { readonly act: () => void };
 
 export class Feed {
+  /** Called when output stops coming faster than it can be shown. */
+  calmed: (() => void) | undefined;
   readonly #parser: Parser;
   #steps: Step[] = [];
   /** Bytes that the parser holds. */
@@ -77,7 +79,10 @@ export class Feed {
     this.#rushing ||= this.#held >= RUSHING;
     this.#parser.write(bytes, () => {
       this.#held -= bytes.length;
-      this.#rushing &&= this.#held > 0;
+      if (this.#rushing && this.#held === 0) {
+        this.#rushing = false;
+        this.calmed?.();
+      }
       shown();
       this.#pump();
     });

@@ -81,7 +81,7 @@ export class SessionTerminal implements TerminalSink {
     const { xterm } = this;
     xterm.open(host);
     correctDrawing(xterm);
-    paceDrawing(xterm, () => this.#feed.isRushing);
+    this.#feed.calmed = paceDrawing(xterm, () => this.#feed.isRushing);
     const field = xterm.textarea;
     if (!field) return;
     field.setAttribute('autocomplete', 'off');

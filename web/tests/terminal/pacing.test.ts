@@ -12,6 +12,8 @@ const FRAME = 16;
 class Parts {
   drawn = 0;
   synced: (number | undefined)[] = [];
+  /** How often the field was moved to the cursor. */
+  moved = 0;
   /** How often the scrollbar was set by then, and where to. */
   scrolled: [number, number][] = [];
   readonly callbacks: (() => void)[] = [];
@@ -38,6 +40,10 @@ class Parts {
     },
   };
 
+  _syncTextArea(): void {
+    this.moved += 1;
+  }
+
   /** Something has changed on the screen. */
   refresh(): void {
     const debouncer = this._renderService._renderDebouncer;
@@ -47,13 +53,20 @@ class Parts {
 
 let parts: Parts;
 let rushing: boolean;
+let calmed: () => void;
+/** How many frames were asked for. */
+let frames: number;
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ['performance', 'setTimeout'] });
-  vi.stubGlobal('requestAnimationFrame', (draw: () => void) => setTimeout(draw, FRAME));
+  frames = 0;
+  vi.stubGlobal('requestAnimationFrame', (draw: () => void) => {
+    frames += 1;
+    return setTimeout(draw, FRAME);
+  });
   parts = new Parts();
   rushing = false;
-  paceDrawing({ _core: parts } as unknown as Terminal, () => rushing);
+  calmed = paceDrawing({ _core: parts } as unknown as Terminal, () => rushing);
 });
 
 afterEach(() => {
@@ -79,9 +92,14 @@ test('what rushes by is drawn now and then, and its end always', () => {
   const fair = (performance.now() - begun) / RUSHING_FRAME;
   expect(parts.drawn).toBeGreaterThan(fair / 2);
   expect(parts.drawn).toBeLessThanOrEqual(fair + 1);
+  // Each of them draws; the last one may be put off once more.
+  expect(frames).toBeLessThanOrEqual(2 * parts.drawn);
   const before = parts.drawn;
   parts.refresh();
+  vi.advanceTimersByTime(FRAME);
+  expect(parts.drawn).toBe(before);
   rushing = false;
+  calmed();
   vi.advanceTimersByTime(FRAME);
   expect(parts.drawn).toBe(before + 1);
   // Without another word, what was put off while it rushed comes as well.
@@ -89,6 +107,30 @@ test('what rushes by is drawn now and then, and its end always', () => {
   parts.refresh();
   vi.advanceTimersByTime(2 * RUSHING_FRAME);
   expect(parts.drawn).toBe(before + 2);
+});
+
+test('nothing is drawn in a terminal that was disposed of', () => {
+  rushing = true;
+  for (let frame = 0; frame < 2; frame += 1) {
+    parts.refresh();
+    vi.advanceTimersByTime(FRAME);
+  }
+  expect(parts.drawn).toBe(1);
+  parts._renderService._renderDebouncer._animationFrame = undefined;
+  calmed();
+  vi.advanceTimersByTime(2 * RUSHING_FRAME);
+  expect(parts.drawn).toBe(1);
+});
+
+test('the field for keys goes with the cursor, or with the frames of what rushes by', () => {
+  parts._syncTextArea();
+  expect(parts.moved).toBe(1);
+  rushing = true;
+  for (let chunk = 0; chunk < 100; chunk += 1) parts._syncTextArea();
+  expect(parts.moved).toBe(1);
+  parts.refresh();
+  vi.advanceTimersByTime(FRAME);
+  expect(parts.moved).toBe(2);
 });
 
 test('the scrollbar follows each line, or the frames of what rushes by', () => {
@@ -124,14 +166,24 @@ test('the scrollbar is right when somebody scrolls', () => {
 test('output rushes from when much waits until nothing does', () => {
   const parsed: (() => void)[] = [];
   const feed = new Feed({ write: (_, done) => parsed.push(done) });
+  let calm = 0;
+  feed.calmed = () => {
+    calm += 1;
+  };
   feed.write(new Uint8Array(HIGH_WATER / 4), () => {});
   expect(feed.isRushing).toBe(false);
   feed.write(new Uint8Array(HIGH_WATER / 4), () => {});
   expect(feed.isRushing).toBe(true);
   parsed.shift()?.();
   expect(feed.isRushing).toBe(true);
+  expect(calm).toBe(0);
   parsed.shift()?.();
   expect(feed.isRushing).toBe(false);
+  expect(calm).toBe(1);
+  // What never rushed does not stop rushing.
+  feed.write(new Uint8Array(1), () => {});
+  parsed.shift()?.();
+  expect(calm).toBe(1);
 });
 
 test('what is reached into is in xterm.js under these names', () => {
@@ -143,6 +195,7 @@ test('what is reached into is in xterm.js under these names', () => {
     ['addRefreshCallback', /addRefreshCallback\(\w\)\{return this\._renderDebouncer\./],
     ['_renderService', /this\._renderService=/],
     ['_viewport', /this\._viewport=/],
+    ['_syncTextArea', /this\._syncTextArea\(\)/],
     ['_sync', /_sync\(\w=/],
     ['scrollLines', /scrollLines\(\w\)\{const/],
     ['scrollToLine', /scrollToLine\(\w,\w\)\{/],
