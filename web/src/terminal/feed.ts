@@ -6,8 +6,11 @@
 /** Bytes that the terminal may hold unparsed. More only delays a snapshot. */
 export const HIGH_WATER = 131_072;
 
-/** From so many on, until none is left, what is parsed is gone from the screen before it is read. */
+/** From so many on, what is parsed is gone from the screen before it is read… */
 const RUSHING = HIGH_WATER / 2;
+
+/** …until there was none for so many milliseconds: a link that brings it in bursts is no pause. */
+export const CALM_AFTER = 10;
 
 /** What the feed drives: xterm.js, as far as it needs it. */
 export interface Parser {
@@ -28,6 +31,7 @@ export class Feed {
   /** Bytes that the parser holds. */
   #held = 0;
   #rushing = false;
+  #calming: ReturnType<typeof setTimeout> | undefined;
   #pumping = false;
 
   constructor(parser: Parser) {
@@ -75,16 +79,21 @@ export class Feed {
   }
 
   #hand(bytes: Uint8Array, shown: () => void): void {
+    clearTimeout(this.#calming);
     this.#held += bytes.length;
     this.#rushing ||= this.#held >= RUSHING;
     this.#parser.write(bytes, () => {
       this.#held -= bytes.length;
       if (this.#rushing && this.#held === 0) {
-        this.#rushing = false;
-        this.calmed?.();
+        this.#calming = setTimeout(() => this.#calm(), CALM_AFTER);
       }
       shown();
       this.#pump();
     });
+  }
+
+  #calm(): void {
+    this.#rushing = false;
+    this.calmed?.();
   }
 }

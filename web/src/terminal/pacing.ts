@@ -1,8 +1,8 @@
 /**
  * Draws less often while output rushes by: nobody reads it, and each frame takes from the time in
- * which it is parsed. The scrollbar and the field that takes keys move with what is drawn. Like the
- * corrections this reaches into xterm.js 6.0.0 by names that are not its interface; a test fails
- * when they change.
+ * which it is parsed. The scrollbar, the selection and the field that takes keys move with what is
+ * drawn. Like the corrections this reaches into xterm.js 6.0.0 by names that are not its interface; a
+ * test fails when they change.
  */
 
 import type { Terminal } from '@xterm/xterm';
@@ -26,7 +26,13 @@ interface RenderService {
 interface Internals {
   readonly _renderService: RenderService;
   readonly _viewport: Viewport;
+  readonly _selectionService: SelectionService;
   _syncTextArea(): void;
+}
+
+interface SelectionService {
+  refresh(byMouse?: boolean): void;
+  _refresh(): void;
 }
 
 interface Viewport {
@@ -45,6 +51,7 @@ export function paceDrawing(terminal: Terminal, isRushing: () => boolean): () =>
   const core = (terminal as unknown as { _core: Internals })._core;
   const service = core._renderService;
   paceScrollbar(service, core._viewport, isRushing);
+  paceSelection(service, core._selectionService, isRushing);
   const syncTextArea = core._syncTextArea;
   const field = new WithFrames(service, isRushing, () => syncTextArea.call(core));
   core._syncTextArea = () => field.act();
@@ -119,5 +126,19 @@ function paceScrollbar(service: RenderService, viewport: Viewport, isRushing: ()
   viewport.scrollToLine = (line, disableSmoothScroll) => {
     scrollbar.settle();
     scrollToLine.call(viewport, line, disableSmoothScroll);
+  };
+}
+
+/** What is selected moves with the lines. Each of them asks for a frame, also where nothing is. */
+function paceSelection(
+  service: RenderService,
+  selection: SelectionService,
+  isRushing: () => boolean,
+): void {
+  const { refresh } = selection;
+  const withFrames = new WithFrames(service, isRushing, () => selection._refresh());
+  selection.refresh = (byMouse) => {
+    if (byMouse || !isRushing()) refresh.call(selection, byMouse);
+    else withFrames.act();
   };
 }

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import type { Terminal } from '@xterm/xterm';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { Feed, HIGH_WATER } from '../../src/terminal/feed';
+import { CALM_AFTER, Feed, HIGH_WATER } from '../../src/terminal/feed';
 import { paceDrawing, RUSHING_FRAME } from '../../src/terminal/pacing';
 
 /** Milliseconds between two frames of the screen. */
@@ -40,6 +40,17 @@ class Parts {
     },
   };
 
+  /** What the selection did: it asked for a frame of its own, or was drawn. */
+  selected: string[] = [];
+  readonly _selectionService = {
+    refresh: (byMouse?: boolean) => {
+      this.selected.push(byMouse ? 'asked by mouse' : 'asked');
+    },
+    _refresh: () => {
+      this.selected.push('drawn');
+    },
+  };
+
   _syncTextArea(): void {
     this.moved += 1;
   }
@@ -58,7 +69,7 @@ let calmed: () => void;
 let frames: number;
 
 beforeEach(() => {
-  vi.useFakeTimers({ toFake: ['performance', 'setTimeout'] });
+  vi.useFakeTimers({ toFake: ['performance', 'setTimeout', 'clearTimeout'] });
   frames = 0;
   vi.stubGlobal('requestAnimationFrame', (draw: () => void) => {
     frames += 1;
@@ -133,6 +144,18 @@ test('the field for keys goes with the cursor, or with the frames of what rushes
   expect(parts.moved).toBe(2);
 });
 
+test('the selection asks for frames, or goes with those of what rushes by', () => {
+  parts._selectionService.refresh();
+  expect(parts.selected).toEqual(['asked']);
+  rushing = true;
+  for (let line = 0; line < 100; line += 1) parts._selectionService.refresh();
+  parts._selectionService.refresh(true);
+  expect(parts.selected).toEqual(['asked', 'asked by mouse']);
+  parts.refresh();
+  vi.advanceTimersByTime(FRAME);
+  expect(parts.selected).toEqual(['asked', 'asked by mouse', 'drawn']);
+});
+
 test('the scrollbar follows each line, or the frames of what rushes by', () => {
   parts._viewport._sync();
   parts._viewport._sync(7);
@@ -163,7 +186,7 @@ test('the scrollbar is right when somebody scrolls', () => {
   expect(parts.synced).toHaveLength(2);
 });
 
-test('output rushes from when much waits until nothing does', () => {
+test('output rushes from when much waits until nothing does for a while', () => {
   const parsed: (() => void)[] = [];
   const feed = new Feed({ write: (_, done) => parsed.push(done) });
   let calm = 0;
@@ -176,13 +199,22 @@ test('output rushes from when much waits until nothing does', () => {
   expect(feed.isRushing).toBe(true);
   parsed.shift()?.();
   expect(feed.isRushing).toBe(true);
-  expect(calm).toBe(0);
   parsed.shift()?.();
+  vi.advanceTimersByTime(CALM_AFTER - 1);
+  // A burst behind the last one, however small.
+  feed.write(new Uint8Array(1), () => {});
+  vi.advanceTimersByTime(CALM_AFTER);
+  expect(feed.isRushing).toBe(true);
+  parsed.shift()?.();
+  vi.advanceTimersByTime(CALM_AFTER - 1);
+  expect(calm).toBe(0);
+  vi.advanceTimersByTime(1);
   expect(feed.isRushing).toBe(false);
   expect(calm).toBe(1);
   // What never rushed does not stop rushing.
   feed.write(new Uint8Array(1), () => {});
   parsed.shift()?.();
+  vi.advanceTimersByTime(CALM_AFTER);
   expect(calm).toBe(1);
 });
 
@@ -195,6 +227,9 @@ test('what is reached into is in xterm.js under these names', () => {
     ['addRefreshCallback', /addRefreshCallback\(\w\)\{return this\._renderDebouncer\./],
     ['_renderService', /this\._renderService=/],
     ['_viewport', /this\._viewport=/],
+    ['_selectionService', /this\._selectionService=/],
+    ['refresh', /refresh\(\w\)\{this\._refreshAnimationFrame\|\|/],
+    ['_refresh', /_refresh\(\)\{this\._refreshAnimationFrame=void 0/],
     ['_syncTextArea', /this\._syncTextArea\(\)/],
     ['_sync', /_sync\(\w=/],
     ['scrollLines', /scrollLines\(\w\)\{const/],
