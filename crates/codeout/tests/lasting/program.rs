@@ -28,11 +28,15 @@ const NAME: &str = "program::prints_and_reads_numbered_lines";
 /// How the program ends when it was typed something else.
 const MISTYPED: i32 = 3;
 
+/// Beside more than one thread, the harness would say behind a minute that the test still runs, in
+/// the midst of what is printed.
+const ALONE: &str = "--test-threads=1";
+
 /// The program, which prints `blocks` blocks and ends when it was typed as many and one.
 pub(crate) fn numbered(blocks: u64) -> Open {
     let binary = std::env::current_exe().unwrap();
     let binary = binary.to_str().unwrap();
-    script(&format!("{VARIABLE}={blocks} exec '{binary}' --exact {NAME} --nocapture"))
+    script(&format!("{VARIABLE}={blocks} exec '{binary}' --exact {NAME} --nocapture {ALONE}"))
 }
 
 #[test]
@@ -42,7 +46,7 @@ fn prints_and_reads_numbered_lines() {
     }
     for (spoilt, status) in [(false, 0), (true, MISTYPED)] {
         let mut program = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", NAME, "--nocapture"])
+            .args(["--exact", NAME, "--nocapture", ALONE])
             .env(VARIABLE, "5")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
