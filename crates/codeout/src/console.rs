@@ -166,7 +166,7 @@ impl Terminal {
 
     fn draw(&mut self) {
         let living = std::mem::take(&mut self.living);
-        // First: a panic on the way takes this back.
+        // Before it is written: a panic meanwhile erases it.
         ui::set_living(!living.is_empty());
         self.write(|| print(&living));
         self.living = living;
@@ -194,6 +194,7 @@ fn is_gone() -> bool {
 impl Drop for Console {
     fn drop(&mut self) {
         if let Some(terminal) = &mut self.terminal {
+            let _turn = io::stdout().lock();
             terminal.erase();
         }
     }

@@ -50,8 +50,8 @@ pub(crate) struct LineStart {
     _turn: Option<StdoutLock<'static>>,
 }
 
-/// Waits until nothing is drawn, which a panic in the middle of a drawing does not: it has that lock
-/// already.
+/// Waits while another thread draws. A panic in the middle of a drawing does not wait: its thread has
+/// the lock.
 pub(crate) fn stderr() -> LineStart {
     let (stdout, stderr) = (io::stdout(), io::stderr());
     let turn = (stdout.is_terminal() && stderr.is_terminal()).then(|| stdout.lock());

@@ -318,12 +318,21 @@ fn nothing_that_is_said_stands_behind_a_line_that_is_drawn_meanwhile() {
             keys.write_all(b"l").expect("the daemon reads its keys");
         }
     });
+    // Without the daemon, its terminal can be read no more.
+    let (read, all_read) = std::sync::mpsc::channel::<()>();
+    let pid = rustix::process::Pid::from_child(&daemon);
+    std::thread::spawn(move || {
+        if all_read.recv_timeout(std::time::Duration::from_secs(120)).is_err() {
+            let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+        }
+    });
     let mut told = 0;
     while told < TIMES {
         let before = shown.len().saturating_sub(b"HTTP ende".len());
         read_some(&mut user, &mut shown);
         told += shown[before..].windows(10).filter(|some| some == b"HTTP ended").count();
     }
+    read.send(()).expect("it waits");
     strangers.join().and_then(|()| presser.join()).expect("all was sent");
     let shown = String::from_utf8_lossy(&shown).replace("\r\x1b[K", "\n");
     for line in shown.lines().filter(|line| line.contains("HTTP ended")) {

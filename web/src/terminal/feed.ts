@@ -9,8 +9,11 @@ export const HIGH_WATER = 131_072;
 /** From so many on, what is parsed is gone from the screen before it is read… */
 const RUSHING = HIGH_WATER / 2;
 
-/** …until there was none for so many milliseconds: a link that brings it in bursts is no pause. */
+/** …until all was parsed and no more came for so many milliseconds: between bursts is no pause. */
 export const CALM_AFTER = 10;
+
+/** The least that counts as more, in bytes. What trickles behind a rush is to be seen. */
+export const BURST = HIGH_WATER / 8;
 
 /** What the feed drives: xterm.js, as far as it needs it. */
 export interface Parser {
@@ -79,20 +82,26 @@ export class Feed {
   }
 
   #hand(bytes: Uint8Array, shown: () => void): void {
-    clearTimeout(this.#calming);
+    if (bytes.length >= BURST) this.#stir();
     this.#held += bytes.length;
     this.#rushing ||= this.#held >= RUSHING;
     this.#parser.write(bytes, () => {
       this.#held -= bytes.length;
       if (this.#rushing && this.#held === 0) {
-        this.#calming = setTimeout(() => this.#calm(), CALM_AFTER);
+        this.#calming ??= setTimeout(() => this.#calm(), CALM_AFTER);
       }
       shown();
       this.#pump();
     });
   }
 
+  #stir(): void {
+    clearTimeout(this.#calming);
+    this.#calming = undefined;
+  }
+
   #calm(): void {
+    this.#calming = undefined;
     this.#rushing = false;
     this.calmed?.();
   }

@@ -20,6 +20,8 @@ interface Debouncer {
 
 interface RenderService {
   readonly _renderDebouncer: Debouncer;
+  /** Heard when the terminal or its text has another size, which empties the picture. */
+  onDimensionsChange(hear: () => void): unknown;
   addRefreshCallback(callback: () => void): number;
 }
 
@@ -51,36 +53,66 @@ export function paceDrawing(terminal: Terminal, isRushing: () => boolean): () =>
   const core = (terminal as unknown as { _core: Internals })._core;
   const service = core._renderService;
   paceScrollbar(service, core._viewport, isRushing);
-  paceSelection(service, core._selectionService, isRushing);
   const syncTextArea = core._syncTextArea;
   const field = new WithFrames(service, isRushing, () => syncTextArea.call(core));
   core._syncTextArea = () => field.act();
-  return paceFrames(service._renderDebouncer, isRushing);
+  const selection = paceSelection(service, core._selectionService, isRushing);
+  const frames = new Frames(service._renderDebouncer, isRushing, () => selection.settle());
+  terminal.onRender(() => frames.drawn());
+  service.onDimensionsChange(() => frames.soon());
+  return () => frames.ask();
 }
 
 /** A frame that draws nothing costs nearly as much as one that does, so none is asked for. */
-function paceFrames(debouncer: Debouncer, isRushing: () => boolean): () => void {
-  const refresh = debouncer._innerRefresh;
-  let drawnAt = Number.NEGATIVE_INFINITY;
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const ask = () => {
-    clearTimeout(timer);
-    // Else the terminal is disposed of, or something was drawn.
+class Frames {
+  #drawnAt = Number.NEGATIVE_INFINITY;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  /** @param before what is to be done before a frame is drawn */
+  constructor(
+    private readonly debouncer: Debouncer,
+    private readonly isRushing: () => boolean,
+    before: () => void,
+  ) {
+    const refresh = debouncer._innerRefresh;
+    debouncer._innerRefresh = () => {
+      if (this.#putOff()) return;
+      before();
+      refresh.call(debouncer);
+      this.#putOff();
+    };
+  }
+
+  /** Rows were drawn. In synchronized output none are, and their frame is no frame. */
+  drawn(): void {
+    this.#drawnAt = performance.now();
+  }
+
+  /** The next frame is not put off. */
+  soon(): void {
+    this.#drawnAt = Number.NEGATIVE_INFINITY;
+    this.ask();
+  }
+
+  /** Asks for the frame that was put off, if one is. A terminal that is disposed of has none. */
+  ask(): void {
+    clearTimeout(this.#timer);
+    const { debouncer } = this;
     if (debouncer._animationFrame !== PUT_OFF) return;
     debouncer._animationFrame = requestAnimationFrame(() => debouncer._innerRefresh());
-  };
-  debouncer._innerRefresh = () => {
-    const now = performance.now();
-    const early = drawnAt + RUSHING_FRAME - now;
-    if (isRushing() && early > 0) {
-      debouncer._animationFrame = PUT_OFF;
-      timer = setTimeout(ask, early);
-      return;
-    }
-    drawnAt = now;
-    refresh.call(debouncer);
-  };
-  return ask;
+  }
+
+  /** Puts the next frame off, if it would come too early. */
+  #putOff(): boolean {
+    const early = this.#drawnAt + RUSHING_FRAME - performance.now();
+    if (!this.isRushing() || early <= 0) return false;
+    const { debouncer } = this;
+    if (debouncer._animationFrame !== undefined) cancelAnimationFrame(debouncer._animationFrame);
+    debouncer._animationFrame = PUT_OFF;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.ask(), early);
+    return true;
+  }
 }
 
 /** What is done at once, or with the frames of what rushes by. */
@@ -129,16 +161,20 @@ function paceScrollbar(service: RenderService, viewport: Viewport, isRushing: ()
   };
 }
 
-/** What is selected moves with the lines. Each of them asks for a frame, also where nothing is. */
+/**
+ * What is selected moves with the lines, and each that scrolls off asks for a frame for it, also
+ * where nothing is selected. It is to be settled before rows are drawn.
+ */
 function paceSelection(
   service: RenderService,
   selection: SelectionService,
   isRushing: () => boolean,
-): void {
+): WithFrames {
   const { refresh } = selection;
   const withFrames = new WithFrames(service, isRushing, () => selection._refresh());
   selection.refresh = (byMouse) => {
     if (byMouse || !isRushing()) refresh.call(selection, byMouse);
     else withFrames.act();
   };
+  return withFrames;
 }
