@@ -61,6 +61,10 @@ test('a link with the key of another daemon pairs with nobody', async ({
   const { link: foreign } = await other.offer();
   await device.openLink(link.slice(0, -52) + foreign.slice(-52));
   await expect(device.heading('This is not the daemon that made the QR')).toBeVisible();
+  // It says not to type the code there, and so does not offer to.
+  await expect(device.button('Type a code instead')).toHaveCount(0);
+  await device.button('Try again').click();
+  await expect(device.heading('This is not the daemon that made the QR')).toBeVisible();
   expect(await device.keptDaemons()).toBe(0);
   await expect.poll(() => desk.devices()).toEqual([]);
   await other.stop();

@@ -73,6 +73,27 @@ test('a link that is cut again and again takes what is typed once', async ({
   await wire.stop();
 });
 
+test('what waits for a link and is left behind is told', async ({ desk, device, origin }) => {
+  const wire = await Wire.start(desk.port);
+  device.watch.mayReach(`${origin}:${wire.port}`);
+  device.watch.expectFault(BROKEN);
+  await desk.must('open', '-d', '--name', 'left', '--', 'cat');
+  await device.pairByLink((await desk.offer()).link.replace(`:${desk.port}`, `:${wire.port}`));
+  const screen = await device.openSession('left');
+  await screen.enter('up');
+  await screen.shows(/^up$/m);
+  await wire.cut();
+  await expect(screen.state).not.toBeEmpty();
+  await screen.enter('promised');
+  await expect(screen.state).toContainText('9 bytes that you typed will be sent');
+  await device.page.goBack();
+  await expect(
+    device.page.getByText('9 bytes that you typed in left may not have arrived.'),
+  ).toBeVisible();
+  await wire.restore();
+  await wire.stop();
+});
+
 test('a daemon that restarts keeps its sessions and the page its screen', async ({
   desk,
   device,
@@ -101,6 +122,10 @@ test('a revoked device is told within a second, and does not come back', async (
   const told = device.page.getByText('This device was revoked');
   await expect(told.first()).toBeVisible({ timeout: 1000 });
   expect(await desk.devices()).toEqual([]);
+  // Nothing takes what could not arrive.
+  await expect(device.page.getByRole('toolbar')).toHaveCount(0);
+  await screen.enter('lost');
+  await expect(screen.state).not.toContainText('that you typed');
 
   await device.page.reload();
   await expect(device.page.getByText('desk does not know this device').first()).toBeVisible();

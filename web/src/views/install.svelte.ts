@@ -71,11 +71,19 @@ export async function keepPage(): Promise<void> {
   });
 }
 
-/** Offers a reload when a part of the page is gone: the daemon was updated under it. */
+/** Whether the daemon serves another page than this one. It does not, where nothing answers. */
+async function isReplaced(): Promise<boolean> {
+  const script = document.querySelector('script[type="module"][src]')?.getAttribute('src');
+  if (!script) return false;
+  const answer = await fetch('/', { cache: 'no-store' }).catch(() => undefined);
+  return answer?.ok === true && !(await answer.text()).includes(script);
+}
+
+/** Offers a reload when a part of the page is gone because the daemon was updated under it. */
 export function watchParts(): void {
   let told = false;
-  window.addEventListener('vite:preloadError', () => {
-    if (told) return;
+  window.addEventListener('vite:preloadError', async () => {
+    if (told || !(await isReplaced()) || told) return;
     told = true;
     offerReload(() => window.location.reload());
   });

@@ -61,7 +61,7 @@ const SENTENCES: Record<PairProblem, Sentence> = {
   },
   'other-key': {
     title: 'This is not the daemon that made the QR',
-    next: 'Something else answers at this address. Nothing was stored, and the code was not given away. Do not type the code here; take another network, or the daemon’s other address.',
+    next: 'Something else answers at this address. Nothing was stored, and the code was not given away. Do not type the code here. Take another network or the daemon’s other address, and try again.',
   },
   used: {
     title: 'This code was already used',

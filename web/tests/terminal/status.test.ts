@@ -27,6 +27,19 @@ describe('the line above a terminal', () => {
     expect(line?.actions).toEqual(['retry']);
   });
 
+  test('a link that is over takes nothing, and says what may be lost', () => {
+    const link = { state: 'ended', end: 'revoked' } as const;
+    const line = statusLine({ ...FINE, link, unsent: 1 });
+    expect(line?.text).toBe('This device was revoked. 1 byte that you typed may not have arrived.');
+    expect(line?.actions).toEqual(['back']);
+  });
+
+  test('a page that sleeps can be woken', () => {
+    const line = statusLine({ ...FINE, link: { state: 'asleep' } });
+    expect(line?.actions).toEqual(['retry']);
+    expect(statusLine({ ...FINE, link: { state: 'connecting' } })?.actions).toEqual([]);
+  });
+
   test('input of which nobody knows is a choice, once the link is back', () => {
     const line = statusLine({ ...FINE, uncertain: true });
     expect(line?.tone).toBe('bad');

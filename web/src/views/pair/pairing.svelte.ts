@@ -41,6 +41,7 @@ const PASSING: readonly PairProblem[] = [
   'unreachable',
   'not-codeout',
   'too-many',
+  'other-key',
   'tampered',
   'cut',
   'handshake',

@@ -1,7 +1,12 @@
 /** One session in one view, as state for its parts: what is attached, typed, held and asked. */
 
 import type { Attachment, AttachmentState, Link, LinkState } from '../../device/types';
-import type { DeviceEntry, SessionEntry, TerminalSize } from '../../protocol/message';
+import {
+  type DeviceEntry,
+  INPUT_WINDOW,
+  type SessionEntry,
+  type TerminalSize,
+} from '../../protocol/message';
 import { encodeCharacter, encodeKey } from '../../terminal/keys';
 import type { LinkTarget } from '../../terminal/links';
 import {
@@ -22,7 +27,10 @@ import {
   tap,
 } from '../../terminal/sticky';
 import { SessionTerminal } from '../../terminal/terminal';
+import { requestFailure } from '../link-view.svelte';
 import { toasts } from '../toasts.svelte';
+import { whoIs } from '../who';
+import { bytesTyped } from './status';
 
 /** What lies over the terminal. */
 export type Over =
@@ -96,8 +104,18 @@ export class SessionModel {
   dispose(): void {
     clearTimeout(this.#timer);
     for (const off of this.#offs) off();
+    this.#tellLost();
     this.#attachment.detach();
     this.terminal.dispose();
+  }
+
+  /** What waits for a link goes with the view, which is not to happen in silence. */
+  #tellLost(): void {
+    const { unsent } = this.#attachment;
+    // What is on its way by a link that is up arrives.
+    if (unsent <= (this.link.state.state === 'connected' ? INPUT_WINDOW : 0)) return;
+    const where = this.#entry ? ` in ${this.#entry.name}` : '';
+    toasts.show(`${bytesTyped(unsent)}${where} may not have arrived.`, 'bad');
   }
 
   /** What the daemon says of the session; the last that it said when the session is gone. */
@@ -150,11 +168,15 @@ export class SessionModel {
     return this.#me !== undefined && this.#entry?.size_by === this.#me.name;
   }
 
+  /** Who is meant by a name that the daemon says. */
+  who(name: string): string {
+    return whoIs(name, this.#me?.name, this.link.daemon.name);
+  }
+
   /** Gives the session this size: its user wants it. */
   async fit(size: TerminalSize): Promise<void> {
     await this.#attachment.fit(size).catch((reason: unknown) => {
-      const message = reason instanceof Error ? reason.message : '';
-      toasts.show(`The size was not changed. ${message}`, 'bad');
+      toasts.show(requestFailure(reason, 'The size was not changed'), 'bad');
     });
   }
 
@@ -231,6 +253,11 @@ export class SessionModel {
     this.#changed(this.#attachment.state);
   }
 
+  /** Whether what is typed can arrive, now or later. */
+  get #isHeard(): boolean {
+    return this.#attachment.mayType && this.link.state.state !== 'ended';
+  }
+
   #ring(): void {
     const now = performance.now();
     if (now - this.#rang < ONE_BELL) return;
@@ -257,7 +284,7 @@ export class SessionModel {
   }
 
   #send(bytes: Uint8Array): boolean {
-    if (!this.#attachment.mayType) return false;
+    if (!this.#isHeard) return false;
     const taken = this.#attachment.type(bytes);
     if (!taken && !this.#attachment.inputUncertain) {
       toasts.show('Not typed: too much waits to be sent already.', 'bad');
@@ -267,7 +294,7 @@ export class SessionModel {
   }
 
   #mayAnswer(): boolean {
-    if (!this.#attachment.mayType) return false;
+    if (!this.#isHeard) return false;
     const entry = this.link.sessions.get(this.session);
     return answersForAll(this.link.me?.name, entry?.size_by, entry?.watchers ?? []);
   }
@@ -285,8 +312,8 @@ export class SessionModel {
     if (!attachment) return;
     this.#unsent = attachment.unsent;
     this.#uncertain = attachment.inputUncertain;
-    this.#mayType = attachment.mayType;
-    this.terminal.keyboard = attachment.mayType;
+    this.#mayType = this.#isHeard;
+    this.terminal.keyboard = this.#mayType;
     clearTimeout(this.#timer);
     if (this.#unsent > 0) this.#timer = setTimeout(() => this.#look(), LOOK);
   }

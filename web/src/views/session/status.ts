@@ -39,8 +39,9 @@ export function exitWords(status: ExitStatus): string {
   return status.signal === 0 ? 'ended' : `was ended by signal ${status.signal}`;
 }
 
-function bytes(count: number): string {
-  return count === 1 ? '1 byte' : `${count.toLocaleString('en')} bytes`;
+/** `12 bytes that you typed`. */
+export function bytesTyped(count: number): string {
+  return `${count === 1 ? '1 byte' : `${count.toLocaleString('en')} bytes`} that you typed`;
 }
 
 function linkLine(situation: Situation): StatusLine | undefined {
@@ -48,13 +49,14 @@ function linkLine(situation: Situation): StatusLine | undefined {
   if (link.state === 'connected') return undefined;
   const sentence = linkSentence(link, daemon);
   if (link.state === 'ended') {
-    return { tone: 'bad', text: `${sentence.title}.`, actions: ['back'] };
+    const lost = unsent > 0 ? ` ${bytesTyped(unsent)} may not have arrived.` : '';
+    return { tone: 'bad', text: `${sentence.title}.${lost}`, actions: ['back'] };
   }
   const when =
     link.state === 'waiting' ? ` Trying again in ${secondsUntil(link.until, now)} s.` : '';
-  const kept = unsent > 0 ? ` ${bytes(unsent)} that you typed will be sent.` : '';
+  const kept = unsent > 0 ? ` ${bytesTyped(unsent)} will be sent.` : '';
   const text = `${sentence.title}.${when}${kept}`;
-  return { tone: 'busy', text, actions: link.state === 'waiting' ? ['retry'] : [] };
+  return { tone: 'busy', text, actions: link.state === 'connecting' ? [] : ['retry'] };
 }
 
 /** The line, or undefined when there is nothing to say. */
