@@ -34,6 +34,9 @@ pub struct Config {
     pub shell: PathBuf,
     /// What sessions keep and can be opened with, and what is done when one wants attention.
     pub sessions: SessionSettings,
+    /// The file of settings that all this was read from, absolute, for whoever asks; `None` where
+    /// that is the usual one.
+    pub settings: Option<PathBuf>,
     /// The time.
     pub clock: Arc<dyn Clock>,
 }
@@ -53,6 +56,7 @@ impl Config {
             directory,
             shell: PathBuf::from("/bin/sh"),
             sessions: SessionSettings::default(),
+            settings: None,
             clock: Arc::new(SystemClock),
         }
     }

@@ -33,6 +33,7 @@ pub use self::id::{DeviceId, DeviceIdError};
 #[doc(hidden)]
 pub use self::snapshot::Snapshot;
 pub use crate::files::UnsafeFile;
+use rustix::fs::{Access, access};
 
 use self::error::classify;
 use self::file::{beside, connect, connect_beside, create, wipe_log};
@@ -86,10 +87,6 @@ impl Devices {
     /// Whatever is there and is not a whole list of this version, this user's and closed to
     /// others, is named and left as it is.
     pub fn open(path: &Path) -> Result<Devices> {
-        let open_error = |path: &Path, error: io::Error| DevicesError::Open {
-            path: path.to_owned(),
-            reason: error.to_string(),
-        };
         // Also keeps SQLite from taking a relative path such as `file:x` for a URI.
         let path = std::path::absolute(path).map_err(|error| open_error(path, error))?;
         let is_there = || files::exists(&path).map_err(|error| open_error(&path, error));
@@ -103,13 +100,7 @@ impl Devices {
             }
             create(&path)?;
         }
-        // By name: to open and close the file here would drop SQLite's locks on it.
-        let metadata = fs::metadata(&path).map_err(|error| open_error(&path, error))?;
-        UnsafeFile::check(&path, &metadata).map_err(DevicesError::Unsafe)?;
-        if metadata.len() == 0 {
-            // SQLite would fill it; it was never published empty.
-            return Err(DevicesError::Corrupt { path, reason: "it is empty".to_owned() });
-        }
+        Self::look(&path)?;
         let connection = connect(&path)?;
         // A crash may have come between a change and this.
         wipe_log(&connection);
@@ -120,6 +111,24 @@ impl Devices {
             trail: Mutex::new(trail),
             turns: Turns::default(),
         })
+    }
+
+    /// Looks whether the list could be opened, also while it is open.
+    ///
+    /// # Errors
+    /// As for opening it, and [`DevicesError::Open`] when it is not there.
+    pub(crate) fn look(path: &Path) -> Result<()> {
+        // By name: to open and close the file here would drop SQLite's locks on it.
+        let metadata = fs::metadata(path).map_err(|error| open_error(path, error))?;
+        UnsafeFile::check(path, &metadata).map_err(DevicesError::Unsafe)?;
+        let may = access(path, Access::READ_OK | Access::WRITE_OK);
+        may.map_err(|error| open_error(path, error.into()))?;
+        if metadata.len() == 0 {
+            // SQLite would fill it; it was never published empty.
+            let reason = "it is empty".to_owned();
+            return Err(DevicesError::Corrupt { path: path.to_owned(), reason });
+        }
+        Ok(())
     }
 
     /// Adds a device, its pairing unfinished. Its name is `proposed` (`device` for `None`) made
@@ -401,6 +410,10 @@ impl fmt::Debug for Devices {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Devices").field("path", &self.path).finish_non_exhaustive()
     }
+}
+
+fn open_error(path: &Path, error: io::Error) -> DevicesError {
+    DevicesError::Open { path: path.to_owned(), reason: error.to_string() }
 }
 
 /// What the daemon's own user is called among devices.

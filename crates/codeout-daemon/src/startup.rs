@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use codeout_protocol::sodium::KeyPair;
+use codeout_protocol::sodium::{KeyPair, PublicKey};
 use tokio::net::{TcpListener, UnixStream};
 
 use crate::config::{Config, Paths};
@@ -31,6 +31,18 @@ impl Store {
         }
         Ok(Store { identity, devices: Devices::open(&paths.devices())? })
     }
+}
+
+/// Looks whether the process after this one could open what this one has open.
+///
+/// # Errors
+/// What is in the way, in words.
+pub(crate) fn can_be_opened_again(paths: &Paths, key: &PublicKey) -> Result<(), String> {
+    let pair = Identity::load(&paths.identity()).map_err(|error| error.to_string())?;
+    if pair.public != *key {
+        return Err(format!("{} holds another key", paths.identity().display()));
+    }
+    Devices::look(&paths.devices()).map_err(|error| error.to_string())
 }
 
 /// Takes the daemon's lock. A command that looks at the files of a daemon at rest holds it for a

@@ -4,8 +4,10 @@
 //! Plain lines go on whatever becomes of them: a reader that leaves, or a full disk, is no reason to
 //! end sessions.
 
+use std::future::poll_fn;
 use std::io::{self, ErrorKind, IsTerminal, Read, Write};
 use std::sync::Arc;
+use std::task::Poll;
 
 use rustix::termios::{
     LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcgetwinsize, tcsetattr,
@@ -222,36 +224,42 @@ fn read_keys() -> mpsc::UnboundedReceiver<u8> {
     receiver
 }
 
-/// The signals that ask a process to end.
+/// The signals that end a process, so that it leaves its terminal as it found it.
 pub(crate) struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-    hangup: Signal,
+    all: Vec<(u8, Signal)>,
 }
 
 impl Signals {
-    pub(crate) fn new() -> std::io::Result<Self> {
-        Ok(Signals {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-            hangup: signal(SignalKind::hangup())?,
-        })
+    pub(crate) fn new() -> io::Result<Self> {
+        let kinds = [
+            SignalKind::interrupt(),
+            SignalKind::terminate(),
+            SignalKind::hangup(),
+            SignalKind::quit(),
+            SignalKind::alarm(),
+            SignalKind::user_defined1(),
+            SignalKind::user_defined2(),
+        ];
+        let listen = |kind: SignalKind| {
+            let number = u8::try_from(kind.as_raw_value()).map_err(io::Error::other)?;
+            Ok((number, signal(kind)?))
+        };
+        Ok(Signals { all: kinds.into_iter().map(listen).collect::<io::Result<_>>()? })
     }
 
     /// Waits for one of them; its number.
     pub(crate) async fn any(&mut self) -> u8 {
-        tokio::select! {
-            _ = self.interrupt.recv() => 2,
-            _ = self.terminate.recv() => 15,
-            _ = self.hangup.recv() => 1,
-        }
+        poll_fn(|context| {
+            let mut came = self.all.iter_mut().filter_map(|(number, signal)| {
+                signal.poll_recv(context).is_ready().then_some(*number)
+            });
+            came.next().map_or(Poll::Pending, Poll::Ready)
+        })
+        .await
     }
 
     /// Waits for one of them but a hangup, which means nothing where there is no terminal.
     pub(crate) async fn end(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-        }
+        while i32::from(self.any().await) == SignalKind::hangup().as_raw_value() {}
     }
 }

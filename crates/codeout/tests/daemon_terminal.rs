@@ -6,7 +6,9 @@ use std::io::{Read as _, Write as _};
 use std::process::{Child, Command};
 
 use rustix::fs::{Mode, OFlags, open};
+use rustix::process::Signal;
 use rustix::pty::{grantpt, ptsname, unlockpt};
+use rustix::termios::{LocalModes, tcgetattr};
 use tempfile::TempDir;
 use terminal::Terminal;
 
@@ -267,27 +269,84 @@ fn what_else_is_said_begins_on_a_line_of_its_own() {
     desk.terminal.wait_until("expires in");
 }
 
-/// A terminal that controls no process, so that its end sends no signal, and a daemon in it, whose
-/// code is shown: what the user has of it, and what was shown so far.
-fn daemon_in_a_bare_terminal(home: &TempDir, log: &str) -> (Child, std::fs::File, Vec<u8>) {
+/// Runs a program in a terminal that controls no process, so that its end sends no signal; what the
+/// user has of it.
+fn in_a_bare_terminal(mut program: Command) -> (Child, std::fs::File) {
     // Closed in every child: the daemon's own copy would keep its terminal open.
     let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
     let user = open("/dev/ptmx", flags, Mode::empty()).expect("a terminal");
     grantpt(&user).and_then(|()| unlockpt(&user)).expect("its other end");
     let path = ptsname(&user, Vec::new()).expect("its name").into_string().expect("text");
     let inside = open(path, flags, Mode::empty()).expect("its other end");
+    program.stdin(inside.try_clone().expect("a copy"));
+    program.stderr(inside.try_clone().expect("a copy")).stdout(inside);
+    let program = program.spawn().expect("codeout runs");
+    (program, std::fs::File::from(user))
+}
+
+/// A daemon in one, whose code is shown, and what was shown so far.
+fn daemon_in_a_bare_terminal(home: &TempDir, log: &str) -> (Child, std::fs::File, Vec<u8>) {
     let mut codeout = Command::new(CODEOUT);
     codeout.args(["--port", "0", "--bind", "127.0.0.1"]).env("CODEOUT_HOME", home.path());
-    codeout.env("CODEOUT_LOG", log).stdin(inside.try_clone().expect("a copy"));
-    codeout.stderr(inside.try_clone().expect("a copy")).stdout(inside);
-    let daemon = codeout.spawn().expect("codeout runs");
-    drop(codeout);
-    let mut user = std::fs::File::from(user);
+    codeout.env("CODEOUT_LOG", log);
+    let (daemon, mut user) = in_a_bare_terminal(codeout);
     let mut shown = Vec::new();
-    while !String::from_utf8_lossy(&shown).contains("expires in") {
-        read_some(&mut user, &mut shown);
-    }
+    read_until(&mut user, &mut shown, "expires in");
     (daemon, user, shown)
+}
+
+fn read_until(user: &mut std::fs::File, shown: &mut Vec<u8>, text: &str) {
+    while !String::from_utf8_lossy(shown).contains(text) {
+        read_some(user, shown);
+    }
+}
+
+#[test]
+fn whatever_signal_ends_it_the_terminal_is_as_it_was() {
+    let is_as_it_was = |user: &std::fs::File| {
+        let modes = tcgetattr(user).expect("a terminal").local_modes;
+        modes.contains(LocalModes::ICANON | LocalModes::ECHO)
+    };
+    let end = |program: &Child, signal| {
+        let pid = rustix::process::Pid::from_child(program);
+        rustix::process::kill_process(pid, signal).expect("it runs");
+    };
+    let home = tempfile::tempdir().expect("a temporary directory");
+    for signal in [Signal::QUIT, Signal::USR1, Signal::ALARM] {
+        let (mut daemon, user, _) = daemon_in_a_bare_terminal(&home, "error");
+        assert!(!is_as_it_was(&user));
+        end(&daemon, signal);
+        assert!(daemon.wait().expect("it ends").success(), "{signal:?}");
+        assert!(is_as_it_was(&user), "{signal:?}");
+    }
+    let (mut daemon, _user, _) = daemon_in_a_bare_terminal(&home, "error");
+    let codeout = |words: &[&str]| {
+        let mut codeout = Command::new(CODEOUT);
+        codeout.args(words).env("CODEOUT_HOME", home.path());
+        codeout
+    };
+    let program = ["sh", "-c", "echo it runs; exec cat"];
+    let open = codeout(&["open", "-d", "--name", "work", "--"]).args(program).output();
+    assert!(open.expect("codeout runs").status.success());
+    for signal in [
+        Signal::HUP,
+        Signal::INT,
+        Signal::QUIT,
+        Signal::USR1,
+        Signal::USR2,
+        Signal::ALARM,
+        Signal::TERM,
+    ] {
+        let (mut attached, mut user) = in_a_bare_terminal(codeout(&["attach", "work"]));
+        read_until(&mut user, &mut Vec::new(), "it runs");
+        assert!(!is_as_it_was(&user));
+        end(&attached, signal);
+        let ended = attached.wait().expect("it ends");
+        assert_eq!(ended.code(), Some(128 + signal.as_raw()));
+        assert!(is_as_it_was(&user), "{signal:?}");
+    }
+    end(&daemon, Signal::TERM);
+    assert!(daemon.wait().expect("it ends").success());
 }
 
 fn read_some(user: &mut std::fs::File, shown: &mut Vec<u8>) {

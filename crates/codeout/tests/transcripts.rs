@@ -511,3 +511,45 @@ fn a_wrong_variable_of_the_daemon_is_nothing_to_other_commands() {
         run(&[]).fails(2, value);
     }
 }
+
+#[test]
+fn a_restart_that_would_end_the_sessions_is_refused() {
+    use std::os::unix::fs::PermissionsExt;
+    let desk = Machine::new();
+    let settings = desk.file("own.toml");
+    let well = "[daemon]\nname = \"desk\"\n";
+    std::fs::write(&settings, well).unwrap();
+    let file = settings.to_str().unwrap();
+    desk.run(&["start", "--port", "0", "--bind", "127.0.0.1", "--config", file]).succeeds();
+    desk.run(&["open", "-d", "--name", "kept", "--", "/bin/cat"]).succeeds();
+    let refused = |code, told: &str| {
+        desk.run(&["restart"]).fails(code, told);
+        assert!(desk.run(&["sessions"]).succeeds().out.contains("kept"));
+    };
+
+    let aside = desk.file("aside");
+    for (name, told) in [("identity", "identity"), ("devices.db", "devices.db")] {
+        let path = desk.file("daemon").join(name);
+        std::fs::rename(&path, &aside).unwrap();
+        refused(1, told);
+        std::fs::rename(&aside, &path).unwrap();
+        std::fs::set_permissions(&path, PermissionsExt::from_mode(0o644)).unwrap();
+        refused(1, told);
+        std::fs::set_permissions(&path, PermissionsExt::from_mode(0o600)).unwrap();
+    }
+    let other = Machine::new();
+    drop(other.daemon(0));
+    let identity = desk.file("daemon/identity");
+    std::fs::rename(&identity, &aside).unwrap();
+    std::fs::copy(other.file("daemon/identity"), &identity).unwrap();
+    refused(1, "identity holds another key");
+    std::fs::rename(&aside, &identity).unwrap();
+
+    // The file that the daemon was told to use counts, and no other.
+    std::fs::write(&settings, "[daemon]\nname = nonsense\n").unwrap();
+    refused(17, "own.toml, line 2");
+    std::fs::write(&settings, well).unwrap();
+    std::fs::write(desk.file("config.toml"), "nonsense").unwrap();
+    assert!(desk.run(&["restart"]).succeeds().out.contains("1 session was kept"));
+    desk.run(&["stop", "--force"]).succeeds();
+}

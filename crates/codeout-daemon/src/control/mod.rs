@@ -114,6 +114,9 @@ pub struct Status {
     pub restarts: u32,
     /// Sessions that run.
     pub sessions: usize,
+    /// The file of settings that it was told to use; absent where that is the usual one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settings: Option<PathBuf>,
     /// Sessions that the daemon before this one lost; the first of them, where they are too many for
     /// one answer.
     pub lost: Vec<LostSession>,

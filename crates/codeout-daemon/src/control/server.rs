@@ -13,6 +13,7 @@ use tokio::sync::{broadcast, watch};
 use zeroize::Zeroizing;
 
 use super::{ControlError, ControlReply, ControlRequest, MAX_LINE, OfferEnd, Status, shown};
+use crate::config::Paths;
 use crate::connection;
 use crate::devices::{Device, DevicesError, SelectError};
 use crate::event::Event;
@@ -20,6 +21,7 @@ use crate::fingerprint::OwnFingerprint;
 use crate::offer::{OfferLimits, OfferNumber};
 use crate::requests::{self, seconds_up};
 use crate::sessions::LostSession;
+use crate::startup::can_be_opened_again;
 use crate::state::{Asked, Shared};
 use crate::trail::{Query, Who};
 
@@ -126,7 +128,7 @@ impl Visit {
                 self.obey(Asked::Stop).await
             }
             ControlRequest::Restart { executable, handover } => {
-                match restartable(&executable, handover) {
+                match restartable(&executable, handover).and_then(|()| self.can_be_taken_over()) {
                     Ok(()) => self.obey(Asked::Restart { executable }).await,
                     Err(why) => self.refuse(ControlError::CannotRestart(why)).await,
                 }
@@ -152,6 +154,12 @@ impl Visit {
                 self.answer(renamed.map(|device| ControlReply::Device(device.entry()))).await
             }
         }
+    }
+
+    /// Without its key and its list the next process could not go on, and the sessions would end.
+    fn can_be_taken_over(&self) -> Result<(), String> {
+        let paths = Paths::new(&self.shared.config.home);
+        can_be_opened_again(&paths, &self.shared.identity.public).map_err(|why| shown(&why))
     }
 
     /// Passes on what was asked, and holds the socket open for as long as this process lives: its
@@ -203,6 +211,7 @@ impl Visit {
             started_at: shared.started_at,
             restarts: shared.restarts,
             sessions: shared.sessions.running().len(),
+            settings: shared.config.settings.clone(),
             lost: in_a_line(shared.sessions.lost()),
             offer_expires_in: usable.as_ref().map(|offer| seconds_up(offer.expires_in)),
             offer_limits: usable.map(|offer| offer.limits),

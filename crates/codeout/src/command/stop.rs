@@ -23,8 +23,9 @@ pub(crate) async fn stop(args: StopArgs, home: &Home) -> Result<(), Failure> {
 
 /// Lets the daemon of this machine go on as this program, with every session.
 pub(crate) async fn restart(home: &Home) -> Result<(), Failure> {
+    let status = client(home).await?.status().await.map_err(words::client_error)?;
     // A mistake in the file is better known before than behind it.
-    Settings::read(home)?;
+    Settings::read_named(status.settings.as_deref(), home)?;
     let executable = std::env::current_exe()?;
     let restarted = client(home).await?.restart(&home.daemon(), &executable).await;
     let status = restarted.map_err(words::client_error)?;

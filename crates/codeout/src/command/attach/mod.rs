@@ -101,6 +101,8 @@ pub(crate) async fn show(
         attached.map_err(|error| device_words::request_failed(error, daemon.name()))?;
 
     let names = Names::new(&entry, &daemon, look.detach_key, typing);
+    // One that comes while the terminal changes is to find it restored.
+    let ends = Signals::new()?;
     let terminal = RawTerminal::enter()?;
     if terminal.is_some() {
         greet(&names);
@@ -109,7 +111,7 @@ pub(crate) async fn show(
     let entry_size = TerminalSize { columns: entry.columns, rows: entry.rows };
     let window = Window::new(names, size, entry_size);
     // Beside the task that reads the connection: an echo then wakes no other thread.
-    let relaying = tokio::spawn(relay(window, input, reader, typing, key));
+    let relaying = tokio::spawn(relay(window, input, reader, typing, key, ends));
     let end = match relaying.await {
         Ok(ended) => ended,
         Err(panic) => std::panic::resume_unwind(panic.into_panic()),
@@ -170,8 +172,8 @@ async fn relay(
     mut reader: LastingReader,
     typing: bool,
     key: Option<DetachKey>,
+    mut ends: Signals,
 ) -> Result<End, Failure> {
-    let mut ends = Signals::new()?;
     let (words, mut heard) = mpsc::unbounded_channel();
     keys::read(Handle::current(), typing.then(|| input.clone()), key, words);
     let end = {

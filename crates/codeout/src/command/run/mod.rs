@@ -141,6 +141,7 @@ fn configure(args: &DaemonArgs, settings: Settings, home: &Home) -> Result<Confi
         confirm: args.confirm.or(daemon.confirm).unwrap_or(false),
         shell: home::shell(),
         sessions: settings.sessions,
+        settings: args.config.as_deref().and_then(|path| std::path::absolute(path).ok()),
         ..Config::new(home.daemon(), directory.unwrap_or_else(|| PathBuf::from("/")), name)
     })
 }
