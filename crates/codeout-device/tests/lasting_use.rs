@@ -10,8 +10,8 @@ use codeout_device::{
     Closed, InputError, LastingEnd, LastingOptions, LinkError, RequestFailed, attach_lasting,
 };
 use codeout_protocol::message::{
-    Answer, Attach, ClosingReason, ErrorCode, Event, INPUT_WINDOW, Request, RequestError,
-    TerminalSize,
+    Answer, Attach, Attached, ClosingReason, ErrorCode, Event, INPUT_WINDOW, Request, RequestError,
+    SessionEntry, TerminalSize,
 };
 use daemon::lasting::{attach, attached, by_hand, bytes, down, options, over, served, up};
 use daemon::{Behaviour, Peer, Said, entry};
@@ -127,12 +127,53 @@ async fn the_first_attach_may_be_refused() {
 
 const SMALL: TerminalSize = TerminalSize { columns: 80, rows: 24 };
 const LARGE: TerminalSize = TerminalSize { columns: 200, rows: 60 };
+const LARGEST: TerminalSize = TerminalSize { columns: 300, rows: 90 };
 
 /// Takes a request for this size, and answers it.
 async fn resized(peer: &mut Peer, wanted: TerminalSize) {
     let (id, request) = peer.request().await;
     assert_eq!(request, Request::Resize { session: 1, size: wanted });
     peer.reply(id, Answer::Done {}).await;
+}
+
+/// Takes a request to attach, and answers who gave the terminal its size.
+async fn attached_by(peer: &mut Peer, size_by: Option<&str>) -> Attach {
+    let (id, request) = peer.request().await;
+    let Request::Attach(attach) = request else { panic!("{request:?}") };
+    let entry = SessionEntry { size_by: size_by.map(str::to_owned), ..entry(attach.session) };
+    let attached = Attached { attached: entry, resumed: attach.after.is_some(), input: 0 };
+    peer.reply(id, Answer::Attached(Box::new(attached))).await;
+    attach
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_size_that_another_took_while_there_was_no_link_is_left_to_it() {
+    let sized = LastingOptions { size: Some(SMALL), ..options() };
+    let (mut daemon, _control, input, mut reader, peer) = by_hand(sized).await;
+    daemon.behave([Behaviour::ByHand, Behaviour::ByHand, Behaviour::ByHand]);
+    drop(peer);
+    down(&mut reader).await;
+    assert!(input.resize(LARGE).await);
+    let mut peer = daemon.by_hand.recv().await.unwrap();
+    assert_eq!(attached_by(&mut peer, Some("tablet")).await.size, None);
+    up(&mut reader).await;
+    assert!(!input.owns_size());
+    assert!(!input.resize(SMALL).await);
+
+    // Taken over without a link, it is this device's by the next one.
+    drop(peer);
+    down(&mut reader).await;
+    input.take_size(LARGE);
+    let mut peer = daemon.by_hand.recv().await.unwrap();
+    assert_eq!(attached_by(&mut peer, Some("tablet")).await.size, Some(LARGE));
+    up(&mut reader).await;
+    assert!(input.owns_size());
+    drop(peer);
+    down(&mut reader).await;
+    let mut peer = daemon.by_hand.recv().await.unwrap();
+    assert_eq!(attached_by(&mut peer, None).await.size, None);
+    up(&mut reader).await;
+    assert!(input.owns_size());
 }
 
 /// Another device gives the terminal its size.
@@ -160,14 +201,16 @@ async fn a_size_is_given_until_another_device_gives_one() {
     resized(&mut peer, LARGE).await;
     assert!(input.owns_size());
 
-    // The next link is told too; what changed meanwhile as well.
+    // By the next link it is still this device's; what changed meanwhile is told.
     daemon.behave([Behaviour::ByHand, Behaviour::ByHand]);
     drop(peer);
     down(&mut reader).await;
-    assert!(input.resize(SMALL).await);
+    assert!(input.resize(LARGEST).await);
     let mut peer = daemon.by_hand.recv().await.unwrap();
-    assert_eq!(attached(&mut peer, 0).await.size, Some(SMALL));
+    assert_eq!(attached_by(&mut peer, None).await.size, None);
+    resized(&mut peer, LARGEST).await;
     up(&mut reader).await;
+    assert!(input.owns_size());
     input.release_size();
     assert!(!input.owns_size());
     drop(peer);
@@ -189,7 +232,7 @@ async fn a_size_taken_while_another_devices_is_on_its_way_is_kept() {
     assert!(input.owns_size());
     // The list of sessions says it too.
     let size_by = Some("tablet".to_owned());
-    let session = codeout_protocol::message::SessionEntry { size_by, ..entry(1) };
+    let session = SessionEntry { size_by, ..entry(1) };
     peer.event(Event::SessionChanged { session }).await;
     daemon::lasting::turn_clock(Duration::from_millis(1)).await;
     assert!(!input.owns_size());

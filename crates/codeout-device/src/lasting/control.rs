@@ -1,5 +1,6 @@
 //! What the halves of a lasting attachment and its driver tell each other.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -45,6 +46,8 @@ pub(crate) struct Control {
     /// Who types, one after the other.
     turn: Turn<()>,
     pub(crate) size: watch::Sender<Wanted>,
+    /// For which of the times that it took the size over the daemon was told a size.
+    told: AtomicU64,
     pub(crate) retry: Notify,
     closing: watch::Sender<bool>,
     over: watch::Sender<Option<InputError>>,
@@ -59,6 +62,7 @@ impl Control {
             typed,
             turn: Turn::new(()),
             size: watch::Sender::new(Wanted { size, taken: 0 }),
+            told: AtomicU64::new(0),
             retry: Notify::new(),
             closing: watch::Sender::new(false),
             over: watch::Sender::new(None),
@@ -107,6 +111,16 @@ impl Control {
         self.size.send_modify(|wanted| {
             *wanted = Wanted { size: Some(size), taken: wanted.taken + 1 };
         });
+    }
+
+    /// The daemon was told a size since this device took it over for the `taken`th time.
+    pub(crate) fn told_size(&self, taken: u64) {
+        self.told.store(taken, Ordering::Relaxed);
+    }
+
+    /// Whether the daemon knows that this device took the size over, so that it may have lost it.
+    pub(crate) fn is_told_size(&self, taken: u64) -> bool {
+        self.told.load(Ordering::Relaxed) == taken
     }
 
     pub(crate) fn release_size(&self) {

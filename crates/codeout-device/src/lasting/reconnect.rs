@@ -3,12 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use codeout_protocol::message::{Attach, Attached, ClosingReason, ErrorCode, RequestError};
+use codeout_protocol::message::{
+    Attach, Attached, ClosingReason, ErrorCode, RequestError, TerminalSize,
+};
 use codeout_protocol::sodium::random_bytes;
 use tokio::sync::mpsc::Permit;
 use tokio::time::Instant;
 
-use super::control::Step;
+use super::control::{Step, Wanted};
 use super::driver::{Driver, Link};
 use super::{LastingEnd, LinkError};
 use crate::attachment::AttachmentReader;
@@ -157,20 +159,41 @@ impl Driver {
         let connection = self.daemon.connect().await?;
         // What the reader has not read of earlier links is bounded by its room.
         let permit = self.steps.reserve().await.map_err(|_| Closed::Cut)?;
-        let given = *self.control.size.borrow();
+        let wanted = *self.control.size.borrow();
+        // Another device may have taken it over while there was no link: then that one has it.
+        let anew = !self.control.is_told_size(wanted.taken);
         let attach = Attach {
             session: self.session,
             after: self.after,
             history: if self.shown { Some(0) } else { self.history },
             keyboard: self.keyboard,
-            size: given.size,
+            size: wanted.size.filter(|_| anew),
         };
         let attaching = tokio::time::timeout(ANSWER_TIME, connection.attach(attach)).await;
         let (attached, attachment) = attaching.map_err(|_| Closed::Cut)??;
         self.take_up(&attached)?;
+        let given = self.size_given(wanted, anew, &attached, &connection.welcome().device.name);
         let track = Arc::clone(attachment.track());
         let (input, reader) = attachment.split();
         Ok((permit, reader, Link { connection, input, track, given }))
+    }
+
+    /// The size that the daemon has of this device, which may have lost it meanwhile.
+    fn size_given(&self, wanted: Wanted, anew: bool, attached: &Attached, device: &str) -> Wanted {
+        let Wanted { size, taken } = wanted;
+        let entry = &attached.attached;
+        if size.is_none() {
+            return wanted;
+        }
+        if anew {
+            self.control.told_size(taken);
+            return wanted;
+        }
+        if entry.size_by.as_ref().is_some_and(|name| name != device) {
+            self.control.lose_size(taken);
+        }
+        let size = TerminalSize { columns: entry.columns, rows: entry.rows };
+        Wanted { size: Some(size), taken }
     }
 
     /// Whether it is the same session, and the daemon has no input that was never sent.

@@ -82,6 +82,7 @@ async fn give_size<T>(control: &Control, link: &Link) -> T {
             && given != wanted
         {
             given = wanted;
+            control.told_size(taken);
             if let Err(RequestFailed::Refused(error)) = input.resize(size).await {
                 tracing::debug!(?error, "the size was not taken over");
                 control.lose_size(taken);
