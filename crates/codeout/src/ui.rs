@@ -231,6 +231,13 @@ pub(crate) fn quoted(name: &str) -> String {
     format!("{dashes}'{}'", name.replace('\'', "'\\''"))
 }
 
+/// A command about a session, to be typed: by the daemon that was named, if one was.
+pub(crate) fn suggested(command: &str, on: Option<&str>, session: Option<&str>) -> String {
+    let on = on.map_or_else(String::new, |on| format!(" --on {}", quoted(on)));
+    let session = session.map_or_else(String::new, |name| format!(" {}", quoted(name)));
+    format!("`codeout {command}{on}{session}`")
+}
+
 /// Text of a peer, safe to print.
 pub(crate) fn clean(text: &str) -> String {
     clean_text(text, 256)
@@ -380,6 +387,13 @@ mod tests {
         ] {
             assert_eq!(quoted(name), word);
         }
+    }
+
+    #[test]
+    fn what_is_suggested_is_about_the_same_daemon() {
+        assert_eq!(suggested("end", None, Some("my web")), "`codeout end 'my web'`");
+        assert_eq!(suggested("end", Some("desk"), Some("-x")), "`codeout end --on desk -- '-x'`");
+        assert_eq!(suggested("open", Some("my desk"), None), "`codeout open --on 'my desk'`");
     }
 
     #[test]

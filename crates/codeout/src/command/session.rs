@@ -22,7 +22,7 @@ pub(crate) async fn end(args: SessionArgs, home: &Home) -> Result<(), Failure> {
     let target = Target::find(home, args.on.as_deref(), false).await?;
     let entry = select(&target.sessions().await?, &args.session)?;
     if entry.ended.is_some() {
-        return Err(has_ended(&entry));
+        return Err(has_ended(&entry, target.on.as_deref()));
     }
     target.ask(Request::End { session: entry.session }).await?;
     let ended = tokio::time::timeout(END_TIME, ending(&target, entry.session)).await;
@@ -91,9 +91,9 @@ pub(crate) async fn dismiss(args: SessionArgs, home: &Home) -> Result<(), Failur
     let target = Target::find(home, args.on.as_deref(), false).await?;
     let entry = select(&target.sessions().await?, &args.session)?;
     if entry.ended.is_none() {
-        let name = ui::quoted(&entry.name);
         let text = format!("{} runs: only a session that has ended can be dismissed", entry.name);
-        return Err(Failure::new(Code::Other, text).hint(format!("`codeout end {name}` ends it")));
+        let end = ui::suggested("end", target.on.as_deref(), Some(&entry.name));
+        return Err(Failure::new(Code::Other, text).hint(format!("{end} ends it")));
     }
     target.ask(Request::Dismiss { session: entry.session }).await?;
     ui::say(format!("dismissed. {} is off the list.", entry.name));
@@ -141,34 +141,37 @@ pub(crate) async fn to_attach(
     target: &Target,
     wanted: Option<&str>,
 ) -> Result<SessionEntry, Failure> {
+    let on = target.on.as_deref();
     let sessions = target.sessions().await?;
-    let Some(wanted) = wanted else { return only_running(sessions) };
+    let Some(wanted) = wanted else { return only_running(sessions, on) };
     let entry = select(&sessions, wanted)?;
     if entry.ended.is_some() {
-        return Err(has_ended(&entry));
+        return Err(has_ended(&entry, on));
     }
     Ok(entry)
 }
 
-fn only_running(mut sessions: Vec<SessionEntry>) -> Result<SessionEntry, Failure> {
+fn only_running(
+    mut sessions: Vec<SessionEntry>,
+    on: Option<&str>,
+) -> Result<SessionEntry, Failure> {
     sessions.retain(|entry| entry.ended.is_none());
     if sessions.len() > 1 {
-        let first = ui::quoted(&sessions[0].name);
+        let first = ui::suggested("attach", on, Some(&sessions[0].name));
         let text = format!("several sessions run: {}", names(&sessions));
-        return Err(
-            Failure::new(Code::NoSession, text).hint(format!("name one: `codeout attach {first}`"))
-        );
+        return Err(Failure::new(Code::NoSession, text).hint(format!("name one: {first}")));
     }
     sessions.pop().ok_or_else(|| {
-        Failure::new(Code::NoSession, "no session runs").hint("`codeout open` opens one")
+        let open = ui::suggested("open", on, None);
+        Failure::new(Code::NoSession, "no session runs").hint(format!("{open} opens one"))
     })
 }
 
-fn has_ended(entry: &SessionEntry) -> Failure {
+fn has_ended(entry: &SessionEntry, on: Option<&str>) -> Failure {
     let how = entry.ended.map_or_else(String::new, |ended| ui::ending(ended.status));
     let text = format!("{} has ended {how}", entry.name);
-    Failure::new(Code::NoSession, text)
-        .hint(format!("`codeout dismiss {}` takes it off the list", ui::quoted(&entry.name)))
+    let dismiss = ui::suggested("dismiss", on, Some(&entry.name));
+    Failure::new(Code::NoSession, text).hint(format!("{dismiss} takes it off the list"))
 }
 
 /// The session with this name, or else this number.
@@ -230,14 +233,14 @@ mod tests {
     fn without_a_name_the_only_one_that_runs_is_meant() {
         let mut all = sessions();
         assert_eq!(
-            only_running(all.clone()).unwrap_err().error,
+            only_running(all.clone(), None).unwrap_err().error,
             "several sessions run: api, Web, 7, web"
         );
         for entry in &mut all[1..] {
             entry.ended = Some(Ended { at: 1, status: ExitStatus::Exit(0) });
         }
-        assert_eq!(only_running(all).unwrap().name, "api");
-        assert_eq!(only_running(vec![]).unwrap_err().code, Code::NoSession);
+        assert_eq!(only_running(all, None).unwrap().name, "api");
+        assert_eq!(only_running(vec![], None).unwrap_err().code, Code::NoSession);
     }
 
     #[test]

@@ -161,8 +161,7 @@ fn greet(names: &Names) {
 }
 
 fn left(name: &str, on: Option<&str>) {
-    let on = on.map_or_else(String::new, |on| format!(" --on {}", ui::quoted(on)));
-    ui::note(format!("left {name}; it runs on: `codeout attach{on} {}`", ui::quoted(name)));
+    ui::note(format!("left {name}; it runs on: {}", ui::suggested("attach", on, Some(name))));
 }
 
 /// Moves bytes both ways until one side ends.
