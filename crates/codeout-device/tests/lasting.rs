@@ -70,6 +70,17 @@ async fn why_the_daemon_closes_says_when_to_come_back() {
         assert_eq!(wait <= at_once, soon, "{reason:?} {wait:?}");
         up(&mut reader).await;
     }
+    // As often as it says so.
+    let (mut daemon, _control, _input, mut reader, mut peer) = by_hand(options()).await;
+    for _ in 0..5 {
+        daemon.behave([Behaviour::ByHand]);
+        peer.close(ClosingReason::Restarting).await;
+        let (_, wait, _) = down(&mut reader).await;
+        assert!(wait <= at_once, "{wait:?}");
+        peer = daemon.by_hand.recv().await.unwrap();
+        attached(&mut peer, 0).await;
+        up(&mut reader).await;
+    }
     for reason in [ClosingReason::Revoked, ClosingReason::Expired, ClosingReason::Protocol] {
         let (_daemon, _control, input, mut reader, mut peer) = by_hand(options()).await;
         peer.close(reason).await;

@@ -155,9 +155,10 @@ export class Keeper {
       this.#hurry = false;
       return;
     }
-    // One that comes and goes is not trusted a second time.
-    if ((problem === 'cut' || problem === 'restarting') && this.#trusted && !this.#offline) {
-      this.#trusted = false;
+    // One that comes and goes is not trusted a second time, unless it says that it does.
+    const trusted = problem === 'restarting' || (problem === 'cut' && this.#trusted);
+    if (trusted && !this.#offline) {
+      if (problem === 'cut') this.#trusted = false;
       const wait = atOnce();
       this.#set({ state: 'waiting', until: now + wait, problem });
       return this.#pause(wait);

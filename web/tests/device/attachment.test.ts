@@ -206,6 +206,24 @@ describe('an attachment', () => {
     expect(screen.text).toContain('before after');
   });
 
+  it('is back at once however often the daemon restarts', async () => {
+    const { screen, attachment } = await run('stty raw -echo; echo ready; exec cat');
+    await shows(screen, 'ready');
+    const waits: number[] = [];
+    link.on('state', (state) => {
+      if (state.state === 'waiting' && state.problem === 'restarting') {
+        waits.push(state.until - Date.now());
+      }
+    });
+    for (const word of ['one', 'two', 'three']) {
+      await desk.run('restart');
+      attachment.type(bytes(word));
+      await shows(screen, word);
+    }
+    expect(waits).toHaveLength(3);
+    for (const wait of waits) expect(wait).toBeLessThanOrEqual(100);
+  });
+
   it('has a keyboard of its own in each tab', async () => {
     const { screen, attachment } = await run('stty raw -echo; echo ready; exec tee tabs');
     await shows(screen, 'ready');

@@ -100,8 +100,10 @@ impl Driver {
         if self.trusted {
             self.delays = self.backoff.delays();
         }
-        // One that comes and goes is not trusted a second time.
-        let mut wait = (at_once && std::mem::take(&mut self.trusted)).then(at_once_wait);
+        // One that comes and goes is not trusted a second time, unless it says that it does.
+        let restarts = matches!(closed, Closed::ByDaemon(ClosingReason::Restarting));
+        let soon = restarts || (at_once && std::mem::take(&mut self.trusted));
+        let mut wait = soon.then(at_once_wait);
         let quiet = renewed.then(|| Instant::now() + QUIET);
         loop {
             attempt += 1;
