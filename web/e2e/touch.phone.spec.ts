@@ -104,6 +104,13 @@ test('the text has the size that its user chose, after a reload too', async ({ d
   const before = Number(await size.textContent());
   await menu.getByRole('button', { name: 'Larger text' }).click();
   await expect(size).toHaveText(`${before + 1}`);
+  const heights = () =>
+    device.page.evaluate(() =>
+      ['.xterm-screen', '.xterm-scrollable-element > .scrollbar.vertical'].map(
+        (part) => document.querySelector(part)?.clientHeight,
+      ),
+    );
+  await expect.poll(async () => new Set(await heights()).size).toBe(1);
   await device.page.reload();
   await screen.shows(/^\$ ?$/m);
   await screen.menu();

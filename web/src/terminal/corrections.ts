@@ -48,7 +48,12 @@ interface DomRenderer {
 }
 
 interface Drawing {
-  readonly _renderService: { readonly _renderer: { readonly value?: DomRenderer } };
+  readonly _renderService: {
+    readonly _renderer: { readonly value?: DomRenderer };
+    onDimensionsChange(hear: () => void): unknown;
+    addRefreshCallback(callback: () => void): number;
+  };
+  readonly _viewport: { _sync(): void };
 }
 
 /** Corrects one terminal, before it is opened. */
@@ -104,7 +109,11 @@ const corrected = new WeakSet<RowFactory>();
 
 /** Corrects what draws a terminal, once it is opened. */
 export function correctDrawing(terminal: Terminal): void {
-  const { _renderService } = (terminal as unknown as { _core: Drawing })._core;
+  const { _renderService, _viewport } = (terminal as unknown as { _core: Drawing })._core;
+  // Text of another size leaves the scrollbar as long as it was until something scrolls.
+  _renderService.onDimensionsChange(() =>
+    _renderService.addRefreshCallback(() => _viewport._sync()),
+  );
   const renderer = _renderService._renderer.value;
   const factory = renderer?._rowFactory;
   if (!renderer || !factory) return;
