@@ -20,7 +20,7 @@ test('a list of sessions that is always up to date', async ({ desk, device }) =>
   await expect(item).toContainText('at work');
   await expect(item).toContainText(/running \d+s/);
   const terminal = await desk.inTerminal(['attach', 'build']);
-  await expect(item).toContainText('desk');
+  await expect(item).toContainText('the computer itself');
   await terminal.stop();
   await desk.must('rename', 'build', 'release');
   await expect(device.listed('release')).toBeVisible();

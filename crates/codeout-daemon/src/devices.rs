@@ -16,6 +16,7 @@ use std::fmt;
 use std::fs;
 use std::io;
 use std::net::IpAddr;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -48,6 +49,8 @@ const COLUMNS: &str = "id, key, name, paired_at, last_seen, unfinished, watch_on
 /// The allow-list in one file. Dropping it closes the file.
 pub struct Devices {
     path: PathBuf,
+    /// Device and number of the file.
+    file: (u64, u64),
     connection: Mutex<Connection>,
     /// Another one to the same file.
     trail: Mutex<Connection>,
@@ -100,33 +103,31 @@ impl Devices {
             }
             create(&path)?;
         }
-        Self::look(&path)?;
+        let file = look(&path)?;
         let connection = connect(&path)?;
         // A crash may have come between a change and this.
         wipe_log(&connection);
         let trail = connect_beside(&path).map_err(|error| classify(&path, error))?;
         Ok(Devices {
             path,
+            file,
             connection: Mutex::new(connection),
             trail: Mutex::new(trail),
             turns: Turns::default(),
         })
     }
 
-    /// Looks whether the list could be opened, also while it is open.
+    /// Looks whether another process could open the list that is open here.
     ///
     /// # Errors
-    /// As for opening it, and [`DevicesError::Open`] when it is not there.
-    pub(crate) fn look(path: &Path) -> Result<()> {
-        // By name: to open and close the file here would drop SQLite's locks on it.
-        let metadata = fs::metadata(path).map_err(|error| open_error(path, error))?;
-        UnsafeFile::check(path, &metadata).map_err(DevicesError::Unsafe)?;
+    /// As for opening it, and [`DevicesError::Open`] when it is gone, or another file is there.
+    pub(crate) fn can_be_opened_again(&self) -> Result<()> {
+        let (path, file) = (&self.path, look(&self.path)?);
         let may = access(path, Access::READ_OK | Access::WRITE_OK);
         may.map_err(|error| open_error(path, error.into()))?;
-        if metadata.len() == 0 {
-            // SQLite would fill it; it was never published empty.
-            let reason = "it is empty".to_owned();
-            return Err(DevicesError::Corrupt { path: path.to_owned(), reason });
+        if file != self.file {
+            let text = "another file is in its place";
+            return Err(open_error(path, io::Error::other(text)));
         }
         Ok(())
     }
@@ -412,12 +413,28 @@ impl fmt::Debug for Devices {
     }
 }
 
+/// Looks at a list without opening it; the file that it is, by its device and number.
+fn look(path: &Path) -> Result<(u64, u64)> {
+    // By name: to open and close the file here would drop SQLite's locks on it.
+    let metadata = fs::metadata(path).map_err(|error| open_error(path, error))?;
+    UnsafeFile::check(path, &metadata).map_err(DevicesError::Unsafe)?;
+    if metadata.len() == 0 {
+        // SQLite would fill it; it was never published empty.
+        let reason = "it is empty".to_owned();
+        return Err(DevicesError::Corrupt { path: path.to_owned(), reason });
+    }
+    Ok((metadata.dev(), metadata.ino()))
+}
+
 fn open_error(path: &Path, error: io::Error) -> DevicesError {
     DevicesError::Open { path: path.to_owned(), reason: error.to_string() }
 }
 
 /// What the daemon's own user is called among devices.
 pub(crate) const THIS_COMPUTER: &str = "this computer";
+
+/// What devices call him, for which "this computer" is another.
+const THE_COMPUTER: &str = "the computer itself";
 
 fn fresh_id(devices: &[Device]) -> DeviceId {
     loop {
@@ -439,7 +456,7 @@ fn is_free(id: DeviceId, devices: &[Device]) -> bool {
 fn unique_name(wanted: &str, others: &[Device]) -> Name {
     naming::unique(wanted, |name| {
         let name = folded(name.as_str());
-        name == THIS_COMPUTER
+        [THIS_COMPUTER, THE_COMPUTER].contains(&name.as_str())
             || others
                 .iter()
                 .any(|other| folded(other.name.as_str()) == name || other.id.as_str() == name)

@@ -128,6 +128,8 @@ async fn the_first_attach_may_be_refused() {
 const SMALL: TerminalSize = TerminalSize { columns: 80, rows: 24 };
 const LARGE: TerminalSize = TerminalSize { columns: 200, rows: 60 };
 const LARGEST: TerminalSize = TerminalSize { columns: 300, rows: 90 };
+/// What the daemon calls this device.
+const OWN_NAME: &str = "laptop";
 
 /// Takes a request for this size, and answers it.
 async fn resized(peer: &mut Peer, wanted: TerminalSize) {
@@ -138,9 +140,16 @@ async fn resized(peer: &mut Peer, wanted: TerminalSize) {
 
 /// Takes a request to attach, and answers who gave the terminal its size.
 async fn attached_by(peer: &mut Peer, size_by: Option<&str>) -> Attach {
+    attached_at(peer, SMALL, size_by).await
+}
+
+/// As [`attached_by`], with the size that the terminal has.
+async fn attached_at(peer: &mut Peer, size: TerminalSize, size_by: Option<&str>) -> Attach {
+    let TerminalSize { columns, rows } = size;
     let (id, request) = peer.request().await;
     let Request::Attach(attach) = request else { panic!("{request:?}") };
-    let entry = SessionEntry { size_by: size_by.map(str::to_owned), ..entry(attach.session) };
+    let size_by = size_by.map(str::to_owned);
+    let entry = SessionEntry { columns, rows, size_by, ..entry(attach.session) };
     let attached = Attached { attached: entry, resumed: attach.after.is_some(), input: 0 };
     peer.reply(id, Answer::Attached(Box::new(attached))).await;
     attach
@@ -171,7 +180,53 @@ async fn a_size_that_another_took_while_there_was_no_link_is_left_to_it() {
     drop(peer);
     down(&mut reader).await;
     let mut peer = daemon.by_hand.recv().await.unwrap();
-    assert_eq!(attached_by(&mut peer, None).await.size, None);
+    assert_eq!(attached_at(&mut peer, LARGE, None).await.size, None);
+    up(&mut reader).await;
+    assert!(input.owns_size());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_size_that_another_terminal_of_the_same_device_took_is_left_to_it() {
+    let sized = LastingOptions { size: Some(SMALL), ..options() };
+    let (mut daemon, _control, input, mut reader, peer) = by_hand(sized).await;
+    daemon.behave([Behaviour::ByHand]);
+    drop(peer);
+    down(&mut reader).await;
+    let mut peer = daemon.by_hand.recv().await.unwrap();
+    assert_eq!(attached_at(&mut peer, LARGE, Some(OWN_NAME)).await.size, None);
+    up(&mut reader).await;
+    assert!(!input.owns_size());
+}
+
+/// Whatever the daemon did with it, it is this device's.
+#[tokio::test(start_paused = true)]
+async fn a_size_of_which_no_answer_came_is_kept() {
+    for at in [SMALL, LARGE] {
+        // Another size of a terminal that is its own.
+        let sized = LastingOptions { size: Some(SMALL), ..options() };
+        let (mut daemon, _control, input, mut reader, mut peer) = by_hand(sized).await;
+        daemon.behave([Behaviour::ByHand]);
+        assert!(input.resize(LARGE).await);
+        let _unanswered = peer.request().await;
+        drop(peer);
+        down(&mut reader).await;
+        let mut peer = daemon.by_hand.recv().await.unwrap();
+        assert_eq!(attached_at(&mut peer, at, Some(OWN_NAME)).await.size, None);
+        if at == SMALL {
+            resized(&mut peer, LARGE).await;
+        }
+        up(&mut reader).await;
+        assert!(input.owns_size());
+    }
+    // One that it takes over.
+    let (mut daemon, _control, input, mut reader, mut peer) = by_hand(options()).await;
+    daemon.behave([Behaviour::ByHand]);
+    input.take_size(LARGE);
+    let _unanswered = peer.request().await;
+    drop(peer);
+    down(&mut reader).await;
+    let mut peer = daemon.by_hand.recv().await.unwrap();
+    assert_eq!(attached_by(&mut peer, Some("tablet")).await.size, Some(LARGE));
     up(&mut reader).await;
     assert!(input.owns_size());
 }
@@ -207,7 +262,7 @@ async fn a_size_is_given_until_another_device_gives_one() {
     down(&mut reader).await;
     assert!(input.resize(LARGEST).await);
     let mut peer = daemon.by_hand.recv().await.unwrap();
-    assert_eq!(attached_by(&mut peer, None).await.size, None);
+    assert_eq!(attached_at(&mut peer, LARGE, Some(OWN_NAME)).await.size, None);
     resized(&mut peer, LARGEST).await;
     up(&mut reader).await;
     assert!(input.owns_size());

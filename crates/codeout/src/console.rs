@@ -231,20 +231,21 @@ pub(crate) struct Signals {
 
 impl Signals {
     pub(crate) fn new() -> io::Result<Self> {
-        let kinds = [
-            SignalKind::interrupt(),
-            SignalKind::terminate(),
-            SignalKind::hangup(),
+        let usual = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
+        let others = [
             SignalKind::quit(),
             SignalKind::alarm(),
             SignalKind::user_defined1(),
             SignalKind::user_defined2(),
         ];
+        // Without a terminal there is nothing to restore, and whoever ignores them goes on to.
+        let others = if io::stdin().is_terminal() { &others[..] } else { &[] };
+        let kinds = usual.iter().chain(others).copied();
         let listen = |kind: SignalKind| {
             let number = u8::try_from(kind.as_raw_value()).map_err(io::Error::other)?;
             Ok((number, signal(kind)?))
         };
-        Ok(Signals { all: kinds.into_iter().map(listen).collect::<io::Result<_>>()? })
+        Ok(Signals { all: kinds.map(listen).collect::<io::Result<_>>()? })
     }
 
     /// Waits for one of them; its number.

@@ -532,6 +532,9 @@ fn a_restart_that_would_end_the_sessions_is_refused() {
         let path = desk.file("daemon").join(name);
         std::fs::rename(&path, &aside).unwrap();
         refused(1, told);
+        std::fs::write(&path, [b'x'; 8192]).unwrap();
+        std::fs::set_permissions(&path, PermissionsExt::from_mode(0o600)).unwrap();
+        refused(1, told);
         std::fs::rename(&aside, &path).unwrap();
         std::fs::set_permissions(&path, PermissionsExt::from_mode(0o644)).unwrap();
         refused(1, told);

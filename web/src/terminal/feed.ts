@@ -102,6 +102,8 @@ export class Feed {
 
   #calm(): void {
     this.#calming = undefined;
+    // A burst came in small chunks: it is not over before they are parsed.
+    if (this.#held >= RUSHING) return;
     this.#rushing = false;
     this.calmed?.();
   }

@@ -57,7 +57,10 @@ export function paceDrawing(terminal: Terminal, isRushing: () => boolean): () =>
   const field = new WithFrames(service, isRushing, () => syncTextArea.call(core));
   core._syncTextArea = () => field.act();
   const selection = paceSelection(service, core._selectionService, isRushing);
-  const frames = new Frames(service._renderDebouncer, isRushing, () => selection.settle());
+  const frames = new Frames(service._renderDebouncer, isRushing, () => {
+    // A picture that is held back is not to be drawn for a selection either.
+    if (!terminal.modes.synchronizedOutputMode) selection.settle();
+  });
   terminal.onRender(() => frames.drawn());
   service.onDimensionsChange(() => frames.soon());
   return () => frames.ask();

@@ -75,8 +75,11 @@ export async function keepPage(): Promise<void> {
 async function isReplaced(): Promise<boolean> {
   const script = document.querySelector('script[type="module"][src]')?.getAttribute('src');
   if (!script) return false;
-  const answer = await fetch('/', { cache: 'no-store' }).catch(() => undefined);
-  return answer?.ok === true && !(await answer.text()).includes(script);
+  const page = await fetch('/', { cache: 'no-store' })
+    .then((answer) => answer.text())
+    .catch(() => '');
+  // Anything else may answer on the way, such as the login page of a network.
+  return page.includes('<title>codeout</title>') && !page.includes(script);
 }
 
 /** Offers a reload when a part of the page is gone because the daemon was updated under it. */

@@ -82,7 +82,8 @@ class Parts {
     const onRender = (hear: () => void) => {
       this.#rendered = hear;
     };
-    return { _core: this, onRender } as unknown as Terminal;
+    const modes = { synchronizedOutputMode: false };
+    return { _core: this, onRender, modes } as unknown as Terminal;
   }
 }
 

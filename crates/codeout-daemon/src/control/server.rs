@@ -21,7 +21,7 @@ use crate::fingerprint::OwnFingerprint;
 use crate::offer::{OfferLimits, OfferNumber};
 use crate::requests::{self, seconds_up};
 use crate::sessions::LostSession;
-use crate::startup::can_be_opened_again;
+use crate::startup::key_can_be_opened_again;
 use crate::state::{Asked, Shared};
 use crate::trail::{Query, Who};
 
@@ -128,7 +128,11 @@ impl Visit {
                 self.obey(Asked::Stop).await
             }
             ControlRequest::Restart { executable, handover } => {
-                match restartable(&executable, handover).and_then(|()| self.can_be_taken_over()) {
+                let may = match restartable(&executable, handover) {
+                    Ok(()) => self.can_be_taken_over().await,
+                    no => no,
+                };
+                match may {
                     Ok(()) => self.obey(Asked::Restart { executable }).await,
                     Err(why) => self.refuse(ControlError::CannotRestart(why)).await,
                 }
@@ -157,9 +161,11 @@ impl Visit {
     }
 
     /// Without its key and its list the next process could not go on, and the sessions would end.
-    fn can_be_taken_over(&self) -> Result<(), String> {
+    async fn can_be_taken_over(&self) -> Result<(), String> {
         let paths = Paths::new(&self.shared.config.home);
-        can_be_opened_again(&paths, &self.shared.identity.public).map_err(|why| shown(&why))
+        key_can_be_opened_again(&paths, &self.shared.identity.public).map_err(|why| shown(&why))?;
+        let list = self.shared.store(|devices| devices.can_be_opened_again()).await;
+        list.map_err(|error| shown(&error.to_string()))
     }
 
     /// Passes on what was asked, and holds the socket open for as long as this process lives: its

@@ -1,6 +1,5 @@
 //! What the halves of a lasting attachment and its driver tell each other.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -40,14 +39,31 @@ pub(crate) struct Wanted {
     pub(crate) taken: u64,
 }
 
+/// What the daemon knows of the size that this device gives.
+#[derive(Clone, Debug)]
+pub(crate) struct Told {
+    /// As in [`Wanted`].
+    pub(crate) taken: u64,
+    /// The one that the daemon took, and one behind it that it may have taken.
+    pub(crate) sizes: [TerminalSize; 2],
+    /// The name of this device at that time, by which the daemon knows whose it is.
+    pub(crate) device: String,
+}
+
+impl Told {
+    /// The daemon took `size`.
+    pub(crate) fn new(taken: u64, size: TerminalSize, device: &str) -> Self {
+        Told { taken, sizes: [size; 2], device: device.to_owned() }
+    }
+}
+
 pub(crate) struct Control {
     /// `None`: it only looks.
     pub(crate) typed: Option<Typed>,
     /// Who types, one after the other.
     turn: Turn<()>,
     pub(crate) size: watch::Sender<Wanted>,
-    /// For which of the times that it took the size over the daemon was told a size.
-    told: AtomicU64,
+    told: Mutex<Option<Told>>,
     pub(crate) retry: Notify,
     closing: watch::Sender<bool>,
     over: watch::Sender<Option<InputError>>,
@@ -62,7 +78,7 @@ impl Control {
             typed,
             turn: Turn::new(()),
             size: watch::Sender::new(Wanted { size, taken: 0 }),
-            told: AtomicU64::new(0),
+            told: Mutex::default(),
             retry: Notify::new(),
             closing: watch::Sender::new(false),
             over: watch::Sender::new(None),
@@ -113,14 +129,15 @@ impl Control {
         });
     }
 
-    /// The daemon was told a size since this device took it over for the `taken`th time.
-    pub(crate) fn told_size(&self, taken: u64) {
-        self.told.store(taken, Ordering::Relaxed);
+    /// The daemon has this size of this device.
+    pub(crate) fn told_size(&self, told: Told) {
+        *self.told.lock().unwrap_or_else(PoisonError::into_inner) = Some(told);
     }
 
-    /// Whether the daemon knows that this device took the size over, so that it may have lost it.
-    pub(crate) fn is_told_size(&self, taken: u64) -> bool {
-        self.told.load(Ordering::Relaxed) == taken
+    /// What the daemon was told since this device took the size over for the `taken`th time.
+    pub(crate) fn size_told(&self, taken: u64) -> Option<Told> {
+        let told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        told.clone().filter(|told| told.taken == taken)
     }
 
     pub(crate) fn release_size(&self) {

@@ -7,7 +7,7 @@ use codeout_protocol::message::{Attach, ClosingReason, MAX_KEYBOARD, SessionEntr
 use codeout_protocol::sodium::random_bytes;
 use tokio::sync::mpsc;
 
-use super::control::{Control, Step, Wanted};
+use super::control::{Control, Step, Told, Wanted};
 use super::reconnect::Loss;
 use super::sending::Route;
 use super::typed::Typed;
@@ -82,6 +82,9 @@ pub(crate) async fn begin(
 
     let typed = typing.then(|| Typed::new(attached.input));
     let control = Arc::new(Control::new(typed, size));
+    if let Some(size) = size {
+        control.told_size(Told::new(0, size, &connection.welcome().device.name));
+    }
     let (steps, heard) = mpsc::channel(MAX_STEPS);
     let driver = Driver {
         daemon,

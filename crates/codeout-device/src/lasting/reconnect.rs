@@ -10,7 +10,7 @@ use codeout_protocol::sodium::random_bytes;
 use tokio::sync::mpsc::Permit;
 use tokio::time::Instant;
 
-use super::control::{Step, Wanted};
+use super::control::{Step, Told, Wanted};
 use super::driver::{Driver, Link};
 use super::{LastingEnd, LinkError};
 use crate::attachment::AttachmentReader;
@@ -163,39 +163,45 @@ impl Driver {
         let permit = self.steps.reserve().await.map_err(|_| Closed::Cut)?;
         let wanted = *self.control.size.borrow();
         // Another device may have taken it over while there was no link: then that one has it.
-        let anew = !self.control.is_told_size(wanted.taken);
+        let told = self.control.size_told(wanted.taken);
         let attach = Attach {
             session: self.session,
             after: self.after,
             history: if self.shown { Some(0) } else { self.history },
             keyboard: self.keyboard,
-            size: wanted.size.filter(|_| anew),
+            size: wanted.size.filter(|_| told.is_none()),
         };
         let attaching = tokio::time::timeout(ANSWER_TIME, connection.attach(attach)).await;
         let (attached, attachment) = attaching.map_err(|_| Closed::Cut)??;
         self.take_up(&attached)?;
-        let given = self.size_given(wanted, anew, &attached, &connection.welcome().device.name);
+        let given = self.size_given(wanted, told, &attached, &connection.welcome().device.name);
         let track = Arc::clone(attachment.track());
         let (input, reader) = attachment.split();
         Ok((permit, reader, Link { connection, input, track, given }))
     }
 
     /// The size that the daemon has of this device, which may have lost it meanwhile.
-    fn size_given(&self, wanted: Wanted, anew: bool, attached: &Attached, device: &str) -> Wanted {
+    fn size_given(
+        &self,
+        wanted: Wanted,
+        told: Option<Told>,
+        attached: &Attached,
+        device: &str,
+    ) -> Wanted {
         let Wanted { size, taken } = wanted;
+        let Some(size) = size else { return wanted };
+        let Some(told) = told else {
+            self.control.told_size(Told::new(taken, size, device));
+            return wanted;
+        };
         let entry = &attached.attached;
-        if size.is_none() {
-            return wanted;
-        }
-        if anew {
-            self.control.told_size(taken);
-            return wanted;
-        }
-        if entry.size_by.as_ref().is_some_and(|name| name != device) {
+        let is_another = |name: &String| *name != device && *name != told.device;
+        let now = TerminalSize { columns: entry.columns, rows: entry.rows };
+        // Two terminals of one device have one name.
+        if !told.sizes.contains(&now) || entry.size_by.as_ref().is_some_and(is_another) {
             self.control.lose_size(taken);
         }
-        let size = TerminalSize { columns: entry.columns, rows: entry.rows };
-        Wanted { size: Some(size), taken }
+        Wanted { size: Some(now), taken }
     }
 
     /// Whether it is the same session, and the daemon has no input that was never sent.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use codeout_protocol::message::Request;
 
-use super::control::{Control, Wanted};
+use super::control::{Control, Told, Wanted};
 use super::driver::{Driver, Link, Served};
 use super::sending::{is_sent, type_on};
 use super::typed::Typed;
@@ -82,10 +82,17 @@ async fn give_size<T>(control: &Control, link: &Link) -> T {
             && given != wanted
         {
             given = wanted;
-            control.told_size(taken);
-            if let Err(RequestFailed::Refused(error)) = input.resize(size).await {
-                tracing::debug!(?error, "the size was not taken over");
-                control.lose_size(taken);
+            if let Some(told) = control.size_told(taken) {
+                let [taken_size, _] = told.sizes;
+                control.told_size(Told { sizes: [taken_size, size], ..told });
+            }
+            match input.resize(size).await {
+                Ok(()) => control.told_size(Told::new(taken, size, device)),
+                Err(RequestFailed::Refused(error)) => {
+                    tracing::debug!(?error, "the size was not taken over");
+                    control.lose_size(taken);
+                }
+                Err(_) => {}
             }
             continue;
         }

@@ -113,10 +113,12 @@ impl Offered {
         &self,
         over: impl Future<Output = Result<OfferEnd, Failure>>,
     ) -> Result<OfferEnd, Failure> {
+        // The console restores the terminal when it is dropped, which a signal alone would not.
+        let mut signals = Signals::new()?;
         let mut console = Console::open();
         let mut shown = Shown::new(self);
         shown.page(&mut console);
-        let end = shown.wait(&mut console, over).await??;
+        let end = shown.wait(&mut console, &mut signals, over).await??;
         console.live("");
         if let OfferEnd::Paired(device) = &end {
             console.line(&format!("{GREEN}device paired:{GREEN:#} {}", ui::clean(&device.name)));
@@ -192,11 +194,10 @@ impl<'a> Shown<'a> {
     async fn wait<T>(
         &mut self,
         console: &mut Console,
+        signals: &mut Signals,
         over: impl Future<Output = T>,
     ) -> Result<T, Failure> {
         let mut tick = tokio::time::interval(Duration::from_millis(250));
-        // The console restores the terminal when it is dropped, which a signal alone would not.
-        let mut signals = Signals::new()?;
         tokio::pin!(over);
         loop {
             tokio::select! {

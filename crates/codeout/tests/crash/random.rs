@@ -29,8 +29,8 @@ const MOST: usize = 12;
 const LATEST: u64 = 800_000;
 /// Rounds of the short form.
 const FEW: usize = 10;
-/// How many times as many there are on a machine too slow to get to everything in those, each time
-/// with as much more time.
+/// How many times as many more there are on a machine too slow to get to everything, with more time
+/// each time.
 const SLOWEST: usize = 10;
 
 /// Numbers that look random, and are the same for the same seed.
@@ -313,8 +313,8 @@ async fn a_daemon_is_killed_at_random_under_load() {
     let (mut under_way, mut read) = (0, 0);
     let mut kills = 0;
     let mut all = [0; 5];
-    while kills < rounds || (all.contains(&0) && kills < SLOWEST * rounds) {
-        let latest = LATEST * (1 + kills as u64 / rounds as u64);
+    while kills < rounds || (all.contains(&0) && kills < rounds + SLOWEST * FEW) {
+        let latest = LATEST * (1 + kills.saturating_sub(rounds) as u64 / FEW as u64);
         kills += 1;
         let moment = Duration::from_micros(numbers.next() % latest);
         let (home, port) = (home.path(), daemon.port);

@@ -111,9 +111,10 @@ export class SessionModel {
 
   /** What waits for a link goes with the view, which is not to happen in silence. */
   #tellLost(): void {
-    const { unsent } = this.#attachment;
+    const { unsent, state } = this.#attachment;
+    const isUp = this.link.state.state === 'connected' && state.state === 'attached';
     // What is on its way by a link that is up arrives.
-    if (unsent <= (this.link.state.state === 'connected' ? INPUT_WINDOW : 0)) return;
+    if (unsent <= (isUp ? INPUT_WINDOW : 0)) return;
     const where = this.#entry ? ` in ${this.#entry.name}` : '';
     toasts.show(`${bytesTyped(unsent)}${where} may not have arrived.`, 'bad');
   }
@@ -170,7 +171,7 @@ export class SessionModel {
 
   /** Who is meant by a name that the daemon says. */
   who(name: string): string {
-    return whoIs(name, this.#me?.name, this.link.daemon.name);
+    return whoIs(name, this.#me?.name);
   }
 
   /** Gives the session this size: its user wants it. */

@@ -54,7 +54,7 @@ function linkLine(situation: Situation): StatusLine | undefined {
   }
   const when =
     link.state === 'waiting' ? ` Trying again in ${secondsUntil(link.until, now)} s.` : '';
-  const kept = unsent > 0 ? ` ${bytesTyped(unsent)} will be sent.` : '';
+  const kept = unsent > 0 && !situation.uncertain ? ` ${bytesTyped(unsent)} will be sent.` : '';
   const text = `${sentence.title}.${when}${kept}`;
   return { tone: 'busy', text, actions: link.state === 'connecting' ? [] : ['retry'] };
 }

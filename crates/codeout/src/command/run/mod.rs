@@ -141,9 +141,14 @@ fn configure(args: &DaemonArgs, settings: Settings, home: &Home) -> Result<Confi
         confirm: args.confirm.or(daemon.confirm).unwrap_or(false),
         shell: home::shell(),
         sessions: settings.sessions,
-        settings: args.config.as_deref().and_then(|path| std::path::absolute(path).ok()),
+        settings: args.config.as_deref().and_then(tellable),
         ..Config::new(home.daemon(), directory.unwrap_or_else(|| PathBuf::from("/")), name)
     })
+}
+
+/// The path from the root, where it can be told as text.
+fn tellable(path: &Path) -> Option<PathBuf> {
+    std::path::absolute(path).ok().filter(|path| path.to_str().is_some())
 }
 
 /// One file without the other is a mistake.
