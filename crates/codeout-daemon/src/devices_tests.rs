@@ -141,6 +141,7 @@ fn names_are_unique_whatever_their_case() {
         ("GERÄT", "GERÄT-2"),
         // What the daemon's own user is called.
         ("This Computer", "This Computer-2"),
+        ("the computer itself", "the computer itself-2"),
         (&long, &long),
         (&long, &format!("{}-2", "x".repeat(62))),
         (&wide, &wide),

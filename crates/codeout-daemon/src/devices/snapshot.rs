@@ -30,7 +30,9 @@ impl Devices {
         let failed = |error| classify(&path, error);
         // Two of them have nothing in common: what is noted through the second stays there.
         let (connection, trail) = (open().map_err(failed)?, open().map_err(failed)?);
-        Ok(Devices { path, connection, trail, turns: Turns::default() })
+        // There is no file.
+        let file = (0, 0);
+        Ok(Devices { path, file, connection, trail, turns: Turns::default() })
     }
 
     /// What has been committed.
