@@ -13,10 +13,7 @@ mod trail;
 mod turns;
 
 use std::fmt;
-use std::fs;
-use std::io;
 use std::net::IpAddr;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -27,6 +24,7 @@ use rusqlite::types::Type;
 use rusqlite::{
     Connection, OptionalExtension, Row, Transaction, TransactionBehavior, named_params, params,
 };
+use rustix::fs::{Access, access};
 
 pub use self::error::{DevicesError, SelectError};
 pub use self::id::{DeviceId, DeviceIdError};
@@ -34,10 +32,11 @@ pub use self::id::{DeviceId, DeviceIdError};
 #[doc(hidden)]
 pub use self::snapshot::Snapshot;
 pub use crate::files::UnsafeFile;
-use rustix::fs::{Access, access};
 
 use self::error::classify;
-use self::file::{beside, connect, connect_beside, create, wipe_log};
+use self::file::{
+    FileNumber, beside, cannot_open, connect, connect_beside, create, look, wipe_log,
+};
 use self::turns::Turns;
 use crate::files;
 use crate::naming::{self, folded};
@@ -49,8 +48,7 @@ const COLUMNS: &str = "id, key, name, paired_at, last_seen, unfinished, watch_on
 /// The allow-list in one file. Dropping it closes the file.
 pub struct Devices {
     path: PathBuf,
-    /// Device and number of the file.
-    file: (u64, u64),
+    file: FileNumber,
     connection: Mutex<Connection>,
     /// Another one to the same file.
     trail: Mutex<Connection>,
@@ -91,8 +89,8 @@ impl Devices {
     /// others, is named and left as it is.
     pub fn open(path: &Path) -> Result<Devices> {
         // Also keeps SQLite from taking a relative path such as `file:x` for a URI.
-        let path = std::path::absolute(path).map_err(|error| open_error(path, error))?;
-        let is_there = || files::exists(&path).map_err(|error| open_error(&path, error));
+        let path = std::path::absolute(path).map_err(|error| cannot_open(path, error))?;
+        let is_there = || files::exists(&path).map_err(|error| cannot_open(&path, error));
         if !is_there()? {
             for suffix in ["-wal", "-journal"] {
                 let remnant = beside(&path, suffix);
@@ -124,10 +122,9 @@ impl Devices {
     pub(crate) fn can_be_opened_again(&self) -> Result<()> {
         let (path, file) = (&self.path, look(&self.path)?);
         let may = access(path, Access::READ_OK | Access::WRITE_OK);
-        may.map_err(|error| open_error(path, error.into()))?;
+        may.map_err(|error| cannot_open(path, error))?;
         if file != self.file {
-            let text = "another file is in its place";
-            return Err(open_error(path, io::Error::other(text)));
+            return Err(cannot_open(path, "another file is in its place"));
         }
         Ok(())
     }
@@ -411,23 +408,6 @@ impl fmt::Debug for Devices {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Devices").field("path", &self.path).finish_non_exhaustive()
     }
-}
-
-/// Looks at a list without opening it; the file that it is, by its device and number.
-fn look(path: &Path) -> Result<(u64, u64)> {
-    // By name: to open and close the file here would drop SQLite's locks on it.
-    let metadata = fs::metadata(path).map_err(|error| open_error(path, error))?;
-    UnsafeFile::check(path, &metadata).map_err(DevicesError::Unsafe)?;
-    if metadata.len() == 0 {
-        // SQLite would fill it; it was never published empty.
-        let reason = "it is empty".to_owned();
-        return Err(DevicesError::Corrupt { path: path.to_owned(), reason });
-    }
-    Ok((metadata.dev(), metadata.ino()))
-}
-
-fn open_error(path: &Path, error: io::Error) -> DevicesError {
-    DevicesError::Open { path: path.to_owned(), reason: error.to_string() }
 }
 
 /// What the daemon's own user is called among devices.

@@ -198,6 +198,22 @@ async fn a_size_that_another_terminal_of_the_same_device_took_is_left_to_it() {
     assert!(!input.owns_size());
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_device_that_is_renamed_keeps_its_size() {
+    for size_by in [OWN_NAME, "renamed"] {
+        let sized = LastingOptions { size: Some(SMALL), ..options() };
+        let (mut daemon, _control, input, mut reader, peer) = by_hand(sized).await;
+        daemon.behave([Behaviour::ByHand]);
+        daemon.rename_local(daemon::name("renamed"));
+        drop(peer);
+        down(&mut reader).await;
+        let mut peer = daemon.by_hand.recv().await.unwrap();
+        assert_eq!(attached_by(&mut peer, Some(size_by)).await.size, None);
+        up(&mut reader).await;
+        assert!(input.owns_size(), "{size_by}");
+    }
+}
+
 /// Whatever the daemon did with it, it is this device's.
 #[tokio::test(start_paused = true)]
 async fn a_size_of_which_no_answer_came_is_kept() {

@@ -2,17 +2,22 @@
 
 mod terminal;
 
+use std::fs::File;
 use std::io::{Read as _, Write as _};
-use std::process::{Child, Command};
+use std::process::{Child, Command, ExitStatus};
+use std::sync::mpsc;
+use std::time::Duration;
 
 use rustix::fs::{Mode, OFlags, open};
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::{grantpt, ptsname, unlockpt};
 use rustix::termios::{LocalModes, tcgetattr};
 use tempfile::TempDir;
 use terminal::Terminal;
 
 const CODEOUT: &str = env!("CARGO_BIN_EXE_codeout");
+/// How long a program may take to end, at most.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 struct Machine {
     home: TempDir,
@@ -269,9 +274,45 @@ fn what_else_is_said_begins_on_a_line_of_its_own() {
     desk.terminal.wait_until("expires in");
 }
 
+/// A program that is killed when it takes too long: nothing waits for it for ever. Its terminal can
+/// be read no more then.
+struct Watched {
+    program: Child,
+    _patience: mpsc::Sender<()>,
+}
+
+impl Watched {
+    fn spawn(mut program: Command) -> Self {
+        let program = program.spawn().expect("codeout runs");
+        let pid = Pid::from_child(&program);
+        let (_patience, is_there) = mpsc::channel();
+        std::thread::spawn(move || {
+            if is_there.recv_timeout(PATIENCE) == Err(mpsc::RecvTimeoutError::Timeout) {
+                let _ = kill_process(pid, Signal::KILL);
+            }
+        });
+        Watched { program, _patience }
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.program), signal).expect("it runs");
+    }
+
+    fn ended(&mut self) -> ExitStatus {
+        self.program.wait().expect("it ends")
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        let _ = self.program.kill();
+        let _ = self.program.wait();
+    }
+}
+
 /// Runs a program in a terminal that controls no process, so that its end sends no signal; what the
 /// user has of it.
-fn in_a_bare_terminal(mut program: Command) -> (Child, std::fs::File) {
+fn in_a_bare_terminal(mut program: Command) -> (Watched, File) {
     // Closed in every child: the daemon's own copy would keep its terminal open.
     let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
     let user = open("/dev/ptmx", flags, Mode::empty()).expect("a terminal");
@@ -280,12 +321,11 @@ fn in_a_bare_terminal(mut program: Command) -> (Child, std::fs::File) {
     let inside = open(path, flags, Mode::empty()).expect("its other end");
     program.stdin(inside.try_clone().expect("a copy"));
     program.stderr(inside.try_clone().expect("a copy")).stdout(inside);
-    let program = program.spawn().expect("codeout runs");
-    (program, std::fs::File::from(user))
+    (Watched::spawn(program), File::from(user))
 }
 
 /// A daemon in one, whose code is shown, and what was shown so far.
-fn daemon_in_a_bare_terminal(home: &TempDir, log: &str) -> (Child, std::fs::File, Vec<u8>) {
+fn daemon_in_a_bare_terminal(home: &TempDir, log: &str) -> (Watched, File, Vec<u8>) {
     let mut codeout = Command::new(CODEOUT);
     codeout.args(["--port", "0", "--bind", "127.0.0.1"]).env("CODEOUT_HOME", home.path());
     codeout.env("CODEOUT_LOG", log);
@@ -295,7 +335,7 @@ fn daemon_in_a_bare_terminal(home: &TempDir, log: &str) -> (Child, std::fs::File
     (daemon, user, shown)
 }
 
-fn read_until(user: &mut std::fs::File, shown: &mut Vec<u8>, text: &str) {
+fn read_until(user: &mut File, shown: &mut Vec<u8>, text: &str) {
     while !String::from_utf8_lossy(shown).contains(text) {
         read_some(user, shown);
     }
@@ -303,20 +343,16 @@ fn read_until(user: &mut std::fs::File, shown: &mut Vec<u8>, text: &str) {
 
 #[test]
 fn whatever_signal_ends_it_the_terminal_is_as_it_was() {
-    let is_as_it_was = |user: &std::fs::File| {
+    let is_as_it_was = |user: &File| {
         let modes = tcgetattr(user).expect("a terminal").local_modes;
         modes.contains(LocalModes::ICANON | LocalModes::ECHO)
-    };
-    let end = |program: &Child, signal| {
-        let pid = rustix::process::Pid::from_child(program);
-        rustix::process::kill_process(pid, signal).expect("it runs");
     };
     let home = tempfile::tempdir().expect("a temporary directory");
     for signal in [Signal::QUIT, Signal::USR1, Signal::ALARM] {
         let (mut daemon, user, _) = daemon_in_a_bare_terminal(&home, "error");
         assert!(!is_as_it_was(&user));
-        end(&daemon, signal);
-        assert!(daemon.wait().expect("it ends").success(), "{signal:?}");
+        daemon.signal(signal);
+        assert!(daemon.ended().success(), "{signal:?}");
         assert!(is_as_it_was(&user), "{signal:?}");
     }
     let (mut daemon, _user, _) = daemon_in_a_bare_terminal(&home, "error");
@@ -340,16 +376,15 @@ fn whatever_signal_ends_it_the_terminal_is_as_it_was() {
         let (mut attached, mut user) = in_a_bare_terminal(codeout(&["attach", "work"]));
         read_until(&mut user, &mut Vec::new(), "it runs");
         assert!(!is_as_it_was(&user));
-        end(&attached, signal);
-        let ended = attached.wait().expect("it ends");
-        assert_eq!(ended.code(), Some(128 + signal.as_raw()));
+        attached.signal(signal);
+        assert_eq!(attached.ended().code(), Some(128 + signal.as_raw()));
         assert!(is_as_it_was(&user), "{signal:?}");
     }
-    end(&daemon, Signal::TERM);
-    assert!(daemon.wait().expect("it ends").success());
+    daemon.signal(Signal::TERM);
+    assert!(daemon.ended().success());
 }
 
-fn read_some(user: &mut std::fs::File, shown: &mut Vec<u8>) {
+fn read_some(user: &mut File, shown: &mut Vec<u8>) {
     let mut some = [0; 4096];
     let read = user.read(&mut some).expect("the daemon's terminal");
     shown.extend_from_slice(&some[..read]);
@@ -360,7 +395,7 @@ fn nothing_that_is_said_stands_behind_a_line_that_is_drawn_meanwhile() {
     const TIMES: usize = 4000;
     let home = tempfile::tempdir().expect("a temporary directory");
     let log = "codeout_daemon=debug";
-    let (mut daemon, mut user, mut shown) = daemon_in_a_bare_terminal(&home, log);
+    let (_daemon, mut user, mut shown) = daemon_in_a_bare_terminal(&home, log);
     let address =
         address(&String::from_utf8_lossy(&shown)).replace("http://localhost", "127.0.0.1");
     let strangers = std::thread::spawn(move || {
@@ -377,27 +412,17 @@ fn nothing_that_is_said_stands_behind_a_line_that_is_drawn_meanwhile() {
             keys.write_all(b"l").expect("the daemon reads its keys");
         }
     });
-    // Without the daemon, its terminal can be read no more.
-    let (read, all_read) = std::sync::mpsc::channel::<()>();
-    let pid = rustix::process::Pid::from_child(&daemon);
-    std::thread::spawn(move || {
-        if all_read.recv_timeout(std::time::Duration::from_secs(120)).is_err() {
-            let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
-        }
-    });
     let mut told = 0;
     while told < TIMES {
         let before = shown.len().saturating_sub(b"HTTP ende".len());
         read_some(&mut user, &mut shown);
         told += shown[before..].windows(10).filter(|some| some == b"HTTP ended").count();
     }
-    read.send(()).expect("it waits");
     strangers.join().and_then(|()| presser.join()).expect("all was sent");
     let shown = String::from_utf8_lossy(&shown).replace("\r\x1b[K", "\n");
     for line in shown.lines().filter(|line| line.contains("HTTP ended")) {
         assert!(line.trim_start_matches("\x1b[2m").starts_with("20"), "{line:?}");
     }
-    daemon.kill().and_then(|()| daemon.wait()).expect("it ends");
 }
 
 #[test]
@@ -405,13 +430,5 @@ fn a_daemon_ends_well_when_its_terminal_is_gone() {
     let home = tempfile::tempdir().expect("a temporary directory");
     let (mut daemon, user, _) = daemon_in_a_bare_terminal(&home, "error");
     drop(user);
-    let (sender, ended) = std::sync::mpsc::channel();
-    let pid = rustix::process::Pid::from_child(&daemon);
-    std::thread::spawn(move || sender.send(daemon.wait()));
-    let ended = ended.recv_timeout(std::time::Duration::from_secs(60));
-    let Ok(ended) = ended else {
-        let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
-        panic!("the daemon went on without its terminal");
-    };
-    assert!(ended.expect("it was waited for").success());
+    assert!(daemon.ended().success(), "it went on without its terminal");
 }

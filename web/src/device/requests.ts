@@ -26,7 +26,7 @@ export function ask<N extends RequestName>(
 ): Promise<Answers[N]> {
   return new Promise((resolve, reject) => {
     if (!connection) {
-      return reject(new RequestRefused('no-link', 'there is no connection to the daemon'));
+      return reject(new RequestRefused('no-link', 'there is no link to the daemon'));
     }
     connection.ask<N>(request, (outcome) => {
       if ('ok' in outcome) return resolve(outcome.ok);

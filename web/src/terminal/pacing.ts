@@ -56,11 +56,9 @@ export function paceDrawing(terminal: Terminal, isRushing: () => boolean): () =>
   const syncTextArea = core._syncTextArea;
   const field = new WithFrames(service, isRushing, () => syncTextArea.call(core));
   core._syncTextArea = () => field.act();
-  const selection = paceSelection(service, core._selectionService, isRushing);
-  const frames = new Frames(service._renderDebouncer, isRushing, () => {
-    // A picture that is held back is not to be drawn for a selection either.
-    if (!terminal.modes.synchronizedOutputMode) selection.settle();
-  });
+  const isHeldBack = () => terminal.modes.synchronizedOutputMode;
+  const settle = paceSelection(service, core._selectionService, isRushing, isHeldBack);
+  const frames = new Frames(service._renderDebouncer, isRushing, settle);
   terminal.onRender(() => frames.drawn());
   service.onDimensionsChange(() => frames.soon());
   return () => frames.ask();
@@ -166,18 +164,30 @@ function paceScrollbar(service: RenderService, viewport: Viewport, isRushing: ()
 
 /**
  * What is selected moves with the lines, and each that scrolls off asks for a frame for it, also
- * where nothing is selected. It is to be settled before rows are drawn.
+ * where nothing is selected.
+ *
+ * @param isHeldBack whether a program prints what is to be shown in one piece: none of its rows are
+ *   to be drawn for a selection either
+ * @returns moves it; to be called before rows are drawn
  */
 function paceSelection(
   service: RenderService,
   selection: SelectionService,
   isRushing: () => boolean,
-): WithFrames {
+  isHeldBack: () => boolean,
+): () => void {
   const { refresh } = selection;
-  const withFrames = new WithFrames(service, isRushing, () => selection._refresh());
-  selection.refresh = (byMouse) => {
-    if (byMouse || !isRushing()) refresh.call(selection, byMouse);
-    else withFrames.act();
+  let due = false;
+  const settle = () => {
+    if (!due || isHeldBack()) return;
+    due = false;
+    selection._refresh();
   };
-  return withFrames;
+  selection.refresh = (byMouse) => {
+    if (byMouse || !isRushing()) return refresh.call(selection, byMouse);
+    if (due) return;
+    due = true;
+    service.addRefreshCallback(settle);
+  };
+  return settle;
 }

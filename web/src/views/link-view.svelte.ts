@@ -97,7 +97,6 @@ export class LinkView {
 /** Runs an action on a daemon, and says on the screen what failed. */
 export function requestFailure(error: unknown, what: string): string {
   const { code, message } = (error ?? {}) as { code?: unknown; message?: unknown };
-  if (code === 'no-link') return `${what}: there is no link to the daemon`;
   if (code === 'cut') return `${what}: the link was cut before the answer came`;
   return typeof message === 'string' && message !== '' ? `${what}: ${message}` : `${what} failed`;
 }

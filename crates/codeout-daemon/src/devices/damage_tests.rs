@@ -1,5 +1,6 @@
 //! Files that are not as they should be, and what goes wrong while one is open.
 
+use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::time::Duration;
 

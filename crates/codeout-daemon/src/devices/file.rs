@@ -1,7 +1,9 @@
 //! The file of the allow-list: making it, opening it, bringing it up to this version, and what is
 //! left in its log.
 
+use std::fs;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -10,7 +12,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::error::{DevicesError, classify};
 use super::{Result, trail};
-use crate::files::Draft;
+use crate::files::{Draft, UnsafeFile};
 
 /// "codt": what marks a SQLite file as codeout's allow-list.
 pub(super) const APPLICATION_ID: i32 = 0x636f_6474;
@@ -52,12 +54,32 @@ pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
     name.into()
 }
 
+/// The device and the number of a file, which is the same as long as nothing takes its place.
+pub(super) type FileNumber = (u64, u64);
+
+/// Looks at a list that could be opened, without opening it.
+pub(super) fn look(path: &Path) -> Result<FileNumber> {
+    // By name: to open and close the file here would drop SQLite's locks on it.
+    let metadata = fs::metadata(path).map_err(|error| cannot_open(path, error))?;
+    UnsafeFile::check(path, &metadata).map_err(DevicesError::Unsafe)?;
+    if metadata.len() == 0 {
+        // SQLite would fill it; it was never published empty.
+        let reason = "it is empty".to_owned();
+        return Err(DevicesError::Corrupt { path: path.to_owned(), reason });
+    }
+    Ok((metadata.dev(), metadata.ino()))
+}
+
+pub(super) fn cannot_open(path: &Path, reason: impl ToString) -> DevicesError {
+    DevicesError::Open { path: path.to_owned(), reason: reason.to_string() }
+}
+
 /// Makes an empty list at `path`, unless something is there by then.
 pub(super) fn create(path: &Path) -> Result<()> {
     let create_error = |error: io::Error| match error.kind() {
         io::ErrorKind::StorageFull => DevicesError::Full { path: path.to_owned() },
         io::ErrorKind::ReadOnlyFilesystem => DevicesError::ReadOnly { path: path.to_owned() },
-        _ => DevicesError::Open { path: path.to_owned(), reason: error.to_string() },
+        _ => cannot_open(path, error),
     };
     let (draft, _) = Draft::create(path).map_err(create_error)?;
     let fill = || {

@@ -1,6 +1,7 @@
 //! The list against a simple model, through reopening and crashes.
 
 use std::collections::BTreeMap;
+use std::fs;
 
 use proptest::prelude::*;
 use proptest::sample::Index;

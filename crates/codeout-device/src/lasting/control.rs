@@ -130,12 +130,12 @@ impl Control {
     }
 
     /// The daemon has this size of this device.
-    pub(crate) fn told_size(&self, told: Told) {
+    pub(crate) fn set_told(&self, told: Told) {
         *self.told.lock().unwrap_or_else(PoisonError::into_inner) = Some(told);
     }
 
     /// What the daemon was told since this device took the size over for the `taken`th time.
-    pub(crate) fn size_told(&self, taken: u64) -> Option<Told> {
+    pub(crate) fn told(&self, taken: u64) -> Option<Told> {
         let told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         told.clone().filter(|told| told.taken == taken)
     }

@@ -83,7 +83,7 @@ pub(crate) async fn begin(
     let typed = typing.then(|| Typed::new(attached.input));
     let control = Arc::new(Control::new(typed, size));
     if let Some(size) = size {
-        control.told_size(Told::new(0, size, &connection.welcome().device.name));
+        control.set_told(Told::new(0, size, &connection.welcome().device.name));
     }
     let (steps, heard) = mpsc::channel(MAX_STEPS);
     let driver = Driver {

@@ -163,7 +163,7 @@ impl Driver {
         let permit = self.steps.reserve().await.map_err(|_| Closed::Cut)?;
         let wanted = *self.control.size.borrow();
         // Another device may have taken it over while there was no link: then that one has it.
-        let told = self.control.size_told(wanted.taken);
+        let told = self.control.told(wanted.taken);
         let attach = Attach {
             session: self.session,
             after: self.after,
@@ -174,14 +174,14 @@ impl Driver {
         let attaching = tokio::time::timeout(ANSWER_TIME, connection.attach(attach)).await;
         let (attached, attachment) = attaching.map_err(|_| Closed::Cut)??;
         self.take_up(&attached)?;
-        let given = self.size_given(wanted, told, &attached, &connection.welcome().device.name);
+        let given = self.take_up_size(wanted, told, &attached, &connection.welcome().device.name);
         let track = Arc::clone(attachment.track());
         let (input, reader) = attachment.split();
         Ok((permit, reader, Link { connection, input, track, given }))
     }
 
-    /// The size that the daemon has of this device, which may have lost it meanwhile.
-    fn size_given(
+    /// The size that the daemon has of this device. Lost is what another took meanwhile.
+    fn take_up_size(
         &self,
         wanted: Wanted,
         told: Option<Told>,
@@ -191,7 +191,7 @@ impl Driver {
         let Wanted { size, taken } = wanted;
         let Some(size) = size else { return wanted };
         let Some(told) = told else {
-            self.control.told_size(Told::new(taken, size, device));
+            self.control.set_told(Told::new(taken, size, device));
             return wanted;
         };
         let entry = &attached.attached;

@@ -82,12 +82,12 @@ async fn give_size<T>(control: &Control, link: &Link) -> T {
             && given != wanted
         {
             given = wanted;
-            if let Some(told) = control.size_told(taken) {
+            if let Some(told) = control.told(taken) {
                 let [taken_size, _] = told.sizes;
-                control.told_size(Told { sizes: [taken_size, size], ..told });
+                control.set_told(Told { sizes: [taken_size, size], ..told });
             }
             match input.resize(size).await {
-                Ok(()) => control.told_size(Told::new(taken, size, device)),
+                Ok(()) => control.set_told(Told::new(taken, size, device)),
                 Err(RequestFailed::Refused(error)) => {
                     tracing::debug!(?error, "the size was not taken over");
                     control.lose_size(taken);

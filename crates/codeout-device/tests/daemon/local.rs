@@ -67,7 +67,8 @@ async fn serve(mut stream: UnixStream, inner: Arc<Inner>, behaviour: Option<Beha
         _ => {}
     }
     let mut peer = Peer::local(stream);
-    peer.send_plaintext(&welcome(&name("laptop"))).await;
+    let called = inner.book.lock().unwrap().local_name.clone();
+    peer.send_plaintext(&welcome(&called.unwrap_or_else(|| name("laptop")))).await;
     if behaviour == Behaviour::ByHand {
         let _ = inner.by_hand.send(peer);
     } else {

@@ -91,6 +91,8 @@ pub struct Seen {
 struct Book {
     code: Option<Code>,
     devices: HashMap<PublicKey, (Psk, Name)>,
+    /// What it calls whoever comes by its control socket, if not "laptop".
+    local_name: Option<Name>,
     behaviours: VecDeque<Behaviour>,
     seen: Seen,
     sessions: BTreeMap<u32, Session>,
@@ -192,6 +194,11 @@ impl TestDaemon {
 
     pub fn devices(&self) -> usize {
         self.inner.book.lock().unwrap().devices.len()
+    }
+
+    /// Calls whoever comes by its control socket so from now on.
+    pub fn rename_local(&self, name: Name) {
+        self.inner.book.lock().unwrap().local_name = Some(name);
     }
 
     pub fn forget_devices(&self) {

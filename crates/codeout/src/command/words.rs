@@ -172,9 +172,8 @@ pub(crate) fn control_error(error: ControlError) -> Failure {
         ControlError::Ambiguous { candidates, .. } => Failure::new(Code::NotFound, text)
             .hint(format!("type more of the id: {}", candidates.join(", "))),
         ControlError::SessionsRun { names } => sessions_run(&names),
-        ControlError::CannotRestart(_) => {
-            Failure::new(Code::Other, text).hint("it runs on as it was, with every session")
-        }
+        ControlError::CannotRestart(_) => Failure::new(Code::Other, text)
+            .hint("it runs on as it was, with every session: put that right, and try again"),
         ControlError::BadName => Failure::new(Code::Usage, text),
         ControlError::Store(_) => Failure::new(Code::BrokenFile, text)
             .hint("nothing was changed: when that is put right, try again"),
