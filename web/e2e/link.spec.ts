@@ -14,7 +14,6 @@ kill $!
 const BROKEN = /WebSocket connection|ERR_(CONNECTION|INTERNET|NETWORK|EMPTY)/;
 
 test('thirty seconds without a network, and nothing is lost', async ({ desk, device, origin }) => {
-  test.setTimeout(90_000);
   const wire = await Wire.start(desk.port);
   device.watch.mayReach(`${origin}:${wire.port}`);
   device.watch.expectFault(BROKEN);
@@ -106,13 +105,10 @@ test('a daemon that restarts keeps its sessions and the page its screen', async 
   await screen.shows(/^before$/m);
   await desk.must('restart');
   await screen.enter('echo af""ter');
-  await screen.shows(/^after$/m, 20_000);
+  await screen.shows(/^after$/m);
 });
 
-test('a revoked device is told within a second, and does not come back', async ({
-  desk,
-  device,
-}) => {
+test('a revoked device is told at once, and does not come back', async ({ desk, device }) => {
   await desk.must('open', '-d', '--name', 'stream', '--', 'sh', '-c', 'while :; do date; done');
   await device.pairWith(desk);
   const screen = await device.openSession('stream');
@@ -120,7 +116,7 @@ test('a revoked device is told within a second, and does not come back', async (
   const [{ name = '' } = {}] = await desk.devices();
   await desk.must('devices', 'revoke', name);
   const told = device.page.getByText('This device was revoked');
-  await expect(told.first()).toBeVisible({ timeout: 1000 });
+  await expect(told.first()).toBeVisible();
   expect(await desk.devices()).toEqual([]);
   // Nothing takes what could not arrive.
   await expect(device.page.getByRole('toolbar')).toHaveCount(0);

@@ -19,9 +19,9 @@ export class SessionScreen {
   }
 
   /** Waits until what is shown matches. */
-  async shows(pattern: RegExp, milliseconds = 10_000): Promise<void> {
+  async shows(pattern: RegExp): Promise<void> {
     const text = async (): Promise<string> => (await this.rows()).join('\n');
-    await expect.poll(text, { timeout: milliseconds, intervals: [30] }).toMatch(pattern);
+    await expect.poll(text, { intervals: [30] }).toMatch(pattern);
   }
 
   /** Waits until the session's screen is there. */

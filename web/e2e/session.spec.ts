@@ -9,7 +9,7 @@ async function showSame(screen: SessionScreen, terminal: Terminal): Promise<void
     const rows = here.map((row, at) => (row === there[at] ? '' : `${row} | ${there[at]}`));
     return rows.filter((row) => row !== '').concat(here.length === there.length ? [] : ['rows']);
   };
-  await expect.poll(differing, { timeout: 15_000 }).toEqual([]);
+  await expect.poll(differing).toEqual([]);
 }
 
 /** Draws half a picture, stops within an escape sequence, and goes on at a key. */

@@ -9,6 +9,9 @@ import { betweenLooks } from './wait';
 
 const run = promisify(execFile);
 
+/** How long anything may take to be shown, in milliseconds. */
+const PATIENCE = 30_000;
+
 export interface Size {
   readonly columns: number;
   readonly rows: number;
@@ -72,8 +75,8 @@ export class Terminal {
   }
 
   /** Waits until what is shown matches, and returns the match. */
-  async shows(pattern: RegExp, milliseconds = 10_000): Promise<RegExpExecArray> {
-    const until = Date.now() + milliseconds;
+  async shows(pattern: RegExp): Promise<RegExpExecArray> {
+    const until = Date.now() + PATIENCE;
     for (;;) {
       const text = await this.text();
       const match = pattern.exec(text);

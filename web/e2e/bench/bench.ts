@@ -150,6 +150,28 @@ test('key echo', async ({ desk }) => {
   });
 });
 
+test('a device that is revoked', async ({ desk, newDevice }) => {
+  await desk.must('open', '-d', '--name', 'stream', '--', 'sh', '-c', 'while :; do date; done');
+  const told: number[] = [];
+  for (let round = 0; round < ROUNDS; round += 1) {
+    const device = await newDevice();
+    await device.pairWith(desk);
+    const screen = await device.openSession('stream');
+    await screen.shows(/\d\d:\d\d:\d\d/);
+    const [{ name = '' } = {}] = await desk.devices();
+    // Looked for in each frame; by the clock of this machine, on which both run.
+    const seen = device.page.waitForFunction(() => {
+      const says = document.body.innerText.includes('This device was revoked');
+      return says && performance.timeOrigin + performance.now();
+    });
+    const began = performance.timeOrigin + performance.now();
+    await desk.must('devices', 'revoke', name);
+    told.push(Number(await (await seen).jsonValue()) - began);
+    await device.page.close();
+  }
+  say('`devices revoke` begun to a streaming page that says so', spread(told));
+});
+
 async function sayMemory(page: BarePage, when: string): Promise<void> {
   const { heap, resident } = await page.memory();
   const words = `${heap.toFixed(1)} MiB of heap, ${resident.toFixed(0)} MiB of the process`;

@@ -30,8 +30,8 @@ export class User {
   }
 
   /** Waits until the page shows a text. */
-  async reads(text: string | RegExp, milliseconds = 10_000): Promise<void> {
-    const shown = expect.poll(() => this.text(), { intervals, timeout: milliseconds });
+  async reads(text: string | RegExp): Promise<void> {
+    const shown = expect.poll(() => this.text(), { intervals });
     await (typeof text === 'string' ? shown.toContain(text) : shown.toMatch(text));
   }
 
@@ -171,9 +171,9 @@ export class User {
   }
 
   /** Waits until the terminal shows what matches. */
-  async screen(pattern: RegExp, milliseconds = 10_000): Promise<void> {
+  async screen(pattern: RegExp): Promise<void> {
     const text = async (): Promise<string> => (await this.rows()).join('\n');
-    await expect.poll(text, { intervals, timeout: milliseconds }).toMatch(pattern);
+    await expect.poll(text, { intervals }).toMatch(pattern);
   }
 
   /** Types a line where the focus is, and Enter. */

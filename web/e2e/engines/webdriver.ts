@@ -1,7 +1,7 @@
 /** Classic WebDriver: commands by HTTP. */
 
 /** How long a command may take, in milliseconds: a page that hangs answers nothing. */
-const PATIENCE = 10_000;
+const PATIENCE = 30_000;
 /** How long a browser may take to start. */
 const START = 30_000;
 

@@ -13,7 +13,7 @@ const BIN =
   fileURLToPath(new URL('../../../target/debug/codeout', import.meta.url));
 
 /** What the daemon or a command may take to say something, in milliseconds. */
-const PATIENCE = 15_000;
+const PATIENCE = 45_000;
 
 export interface Offer {
   readonly code: string;

@@ -1,16 +1,12 @@
 /** Waiting for what will be, without sleeping for a fixed time. */
 
-import { vi } from 'vitest';
 import type { Link, LinkState } from '../../src/device/types';
-
-/** A test waits for what a daemon does: on a busy computer that takes its time. */
-vi.setConfig({ testTimeout: 40_000, hookTimeout: 40_000 });
 
 /** Resolves with what `look` returns as soon as that is something. */
 export async function until<T>(
   what: string,
   look: () => T | undefined | false | Promise<T | undefined | false>,
-  patience = 15_000,
+  patience = 45_000,
 ): Promise<T> {
   const late = Date.now() + patience;
   for (;;) {
