@@ -39,9 +39,11 @@ pub(crate) use self::viewer::Viewer;
 
 /// What can be put on the screen at once, in bytes: some milliseconds at worst.
 const SOON_SEEN: u64 = 1 << 16;
-/// More viewers than this are a crowd: each rests for so long times their number.
+/// More viewers than this are a crowd: each rests for so long times their number…
 const CROWD: u32 = 16;
-const REST: Duration = Duration::from_micros(400);
+const REST: Duration = Duration::from_millis(1);
+/// …and no longer than this.
+const LONGEST_REST: Duration = Duration::from_secs(1);
 /// Viewers that are sent output by the task that reads it; more are woken instead…
 const AT_ONCE: usize = 4;
 /// …and so they are by more output than this, in bytes, which is no echo: reading goes on
@@ -418,7 +420,7 @@ impl Session {
     /// the program; each shows what is there now all the same.
     fn rest(&self) -> Duration {
         let count = u32::try_from(locked(&self.viewers).len()).unwrap_or(u32::MAX);
-        if count > CROWD { REST.saturating_mul(count) } else { Duration::ZERO }
+        if count > CROWD { REST.saturating_mul(count).min(LONGEST_REST) } else { Duration::ZERO }
     }
 
     /// Wakes every viewer; says how many there are.
