@@ -8,7 +8,7 @@ use std::io::{BufRead as _, BufReader};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use machine::{Machine, joined};
+use machine::{Machine, Ran, joined};
 use serde_json::{Value, json};
 
 /// How long a test waits for what must come: a bound for a hanging test, never a measure.
@@ -203,4 +203,30 @@ fn one_rule_holds_for_every_name() {
     let fitting = "x".repeat(64);
     desk.run(&["rename", "work", &fitting]).succeeds();
     laptop.run(&["devices", "--on", "desk", "rename", "work-laptop", &fitting]).succeeds();
+}
+
+#[test]
+fn a_place_that_is_not_there_is_told_in_plain_words() {
+    let (desk, _daemon, laptop) = joined();
+    let place = tempfile::tempdir().unwrap();
+    std::fs::write(place.path().join("file"), "").unwrap();
+    let here = place.path().canonicalize().unwrap();
+    let opens = |machine: &Machine, words: &[&str], says: &str| {
+        let mut open = machine.command(&[&["open", "-d"], words].concat());
+        let ran = Ran::of(&open.current_dir(&here).stdin(Stdio::null()).output().unwrap());
+        ran.fails(1, &says.replace("HERE", here.to_str().unwrap()));
+    };
+    let no_directory = "codeout: there is no directory HERE/nodir: make it, or name another\n";
+    for words in [&["nodir/"][..], &["./nodir/"], &["cat", "nodir"], &["./nodir", "--", "cat"]] {
+        opens(&desk, words, no_directory);
+    }
+    let neither = "codeout: there is neither a directory nor a program HERE/nodir\n  make it, ";
+    opens(&desk, &["./nodir"], neither);
+    opens(&desk, &[&format!("{}/nodir", here.display())], neither);
+    // What can be a program alone, and what is something else.
+    opens(&desk, &["nodir"], "no program nodir on PATH");
+    opens(&desk, &["./nodir", "."], "there is no program HERE/");
+    opens(&desk, &["./file"], "/file may not be run");
+    opens(&laptop, &["--on", "desk", "no such dir/"], "there is no directory ");
+    assert_eq!(desk.run(&["sessions", "--json"]).json(), json!([]));
 }

@@ -1,6 +1,6 @@
 //! `codeout open`: a session of its own for a program.
 
-use std::io::IsTerminal;
+use std::io::{ErrorKind, IsTerminal};
 use std::path::{Component, Path, PathBuf};
 use std::process::ExitCode;
 
@@ -74,10 +74,11 @@ fn wanted(args: &OpenArgs, place: &Place) -> Result<Wanted, Failure> {
                 .hint("put the arguments behind it: codeout open DIRECTORY -- COMMAND..."));
         }
         directory = program.replace(first);
-    } else if directory.is_none()
-        && let Some(one) = program.take_if(|one| place.is_directory(one))
-    {
-        directory = Some(one);
+    } else if directory.is_none() {
+        directory = program.take_if(|one| place.is_directory(one));
+        if let Some(path) = program.as_deref().and_then(|one| place.nothing_at(one)) {
+            return Err(neither(&path));
+        }
     }
     let directory = match directory {
         Some(directory) => place.sent(&directory),
@@ -86,17 +87,32 @@ fn wanted(args: &OpenArgs, place: &Place) -> Result<Wanted, Failure> {
     Ok(Wanted { program, arguments: command.collect(), directory })
 }
 
+/// The one word that was typed may have been meant as either.
+fn neither(path: &Path) -> Failure {
+    let path = ui::clean(&path_text(path));
+    Failure::new(Code::Other, format!("there is neither a directory nor a program {path}"))
+        .hint("make it, or name another; `codeout programs` lists programs known by name")
+}
+
 impl Place {
     /// Whether the one word that was typed is a directory, and not a program.
     fn is_directory(&self, word: &str) -> bool {
-        if word == "~" || word.starts_with("~/") || matches!(word, "." | "..") {
+        if matches!(word, "~" | "." | "..") || word.starts_with("~/") || word.ends_with('/') {
             return true;
         }
         match &self.here {
             Some(here) => word.contains('/') && here.join(word).is_dir(),
             // What is there cannot be seen from here; what this machine has there too is one.
-            None => word.ends_with('/') || word.starts_with('/') && Path::new(word).is_dir(),
+            None => word.starts_with('/') && Path::new(word).is_dir(),
         }
+    }
+
+    /// The path that the one word is, if it can be seen from here that nothing is there.
+    fn nothing_at(&self, word: &str) -> Option<PathBuf> {
+        let path = self.here.as_ref().filter(|_| word.contains('/'))?.join(word);
+        let error = path.metadata().err()?;
+        let is_missing = matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory);
+        is_missing.then(|| tidy(&path))
     }
 
     /// A directory as the daemon is told it. On another machine one is below the home directory
@@ -173,12 +189,29 @@ mod tests {
             (&["."], "", at),
             (&["./api"], "", &below),
             (&["api"], "api", at),
+            (&["gone/"], "", &format!("{at}/gone")),
             (&["~"], "", "~"),
             (&["--", "make", "-k", "watch"], "make -k watch", at),
             (&["./api", "--", "make", "--", "x"], "make -- x", &below),
         ] {
             let expected = (program.to_owned(), directory.to_owned());
             assert_eq!(told(words, Some(here.path())), expected, "{words:?}");
+        }
+    }
+
+    #[test]
+    fn a_path_to_nothing_is_neither_a_directory_nor_a_program() {
+        let here = tempfile::tempdir().unwrap();
+        std::fs::write(here.path().join("file"), "").unwrap();
+        for word in ["./gone", "gone/deep", "file/below", "/gone/deep"] {
+            let failure = opens(&[word], Some(here.path())).unwrap_err();
+            assert!(failure.error.starts_with("there is neither a directory"), "{failure:?}");
+            assert!(failure.error.ends_with(word.trim_start_matches('.')), "{failure:?}");
+            assert_eq!(failure.code, Code::Other);
+        }
+        // What it is, the daemon finds out.
+        for words in [&["./file"][..], &["gone"], &["./gone", "."], &["./gone", "--", "make"]] {
+            assert!(opens(words, Some(here.path())).is_ok(), "{words:?}");
         }
     }
 
