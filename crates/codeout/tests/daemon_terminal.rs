@@ -1,23 +1,19 @@
 //! The daemon and its devices in real terminals: keys, questions, raw mode.
 
+mod bare_terminal;
 mod terminal;
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
-use std::process::{Child, Command, ExitStatus};
-use std::sync::mpsc;
-use std::time::Duration;
+use std::process::Command;
 
-use rustix::fs::{Mode, OFlags, open};
-use rustix::process::{Pid, Signal, kill_process};
-use rustix::pty::{grantpt, ptsname, unlockpt};
+use bare_terminal::{Watched, in_a_bare_terminal, read_some, read_until};
+use rustix::process::Signal;
 use rustix::termios::{LocalModes, tcgetattr};
 use tempfile::TempDir;
 use terminal::Terminal;
 
 const CODEOUT: &str = env!("CARGO_BIN_EXE_codeout");
-/// How long a program may take to end, at most.
-const PATIENCE: Duration = Duration::from_secs(120);
 
 struct Machine {
     home: TempDir,
@@ -274,57 +270,7 @@ fn what_else_is_said_begins_on_a_line_of_its_own() {
     desk.terminal.wait_until("expires in");
 }
 
-/// A program that is killed when it takes too long: nothing waits for it for ever. Its terminal can
-/// be read no more then.
-struct Watched {
-    program: Child,
-    _patience: mpsc::Sender<()>,
-}
-
-impl Watched {
-    fn spawn(mut program: Command) -> Self {
-        let program = program.spawn().expect("codeout runs");
-        let pid = Pid::from_child(&program);
-        let (_patience, is_there) = mpsc::channel();
-        std::thread::spawn(move || {
-            if is_there.recv_timeout(PATIENCE) == Err(mpsc::RecvTimeoutError::Timeout) {
-                let _ = kill_process(pid, Signal::KILL);
-            }
-        });
-        Watched { program, _patience }
-    }
-
-    fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.program), signal).expect("it runs");
-    }
-
-    fn ended(&mut self) -> ExitStatus {
-        self.program.wait().expect("it ends")
-    }
-}
-
-impl Drop for Watched {
-    fn drop(&mut self) {
-        let _ = self.program.kill();
-        let _ = self.program.wait();
-    }
-}
-
-/// Runs a program in a terminal that controls no process, so that its end sends no signal; what the
-/// user has of it.
-fn in_a_bare_terminal(mut program: Command) -> (Watched, File) {
-    // Closed in every child: the daemon's own copy would keep its terminal open.
-    let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
-    let user = open("/dev/ptmx", flags, Mode::empty()).expect("a terminal");
-    grantpt(&user).and_then(|()| unlockpt(&user)).expect("its other end");
-    let path = ptsname(&user, Vec::new()).expect("its name").into_string().expect("text");
-    let inside = open(path, flags, Mode::empty()).expect("its other end");
-    program.stdin(inside.try_clone().expect("a copy"));
-    program.stderr(inside.try_clone().expect("a copy")).stdout(inside);
-    (Watched::spawn(program), File::from(user))
-}
-
-/// A daemon in one, whose code is shown, and what was shown so far.
+/// A daemon in a terminal that controls nothing, whose code is shown, and what was shown so far.
 fn daemon_in_a_bare_terminal(home: &TempDir, log: &str) -> (Watched, File, Vec<u8>) {
     let mut codeout = Command::new(CODEOUT);
     codeout.args(["--port", "0", "--bind", "127.0.0.1"]).env("CODEOUT_HOME", home.path());
@@ -333,12 +279,6 @@ fn daemon_in_a_bare_terminal(home: &TempDir, log: &str) -> (Watched, File, Vec<u
     let mut shown = Vec::new();
     read_until(&mut user, &mut shown, "expires in");
     (daemon, user, shown)
-}
-
-fn read_until(user: &mut File, shown: &mut Vec<u8>, text: &str) {
-    while !String::from_utf8_lossy(shown).contains(text) {
-        read_some(user, shown);
-    }
 }
 
 #[test]
@@ -382,12 +322,6 @@ fn whatever_signal_ends_it_the_terminal_is_as_it_was() {
     }
     daemon.signal(Signal::TERM);
     assert!(daemon.ended().success());
-}
-
-fn read_some(user: &mut File, shown: &mut Vec<u8>) {
-    let mut some = [0; 4096];
-    let read = user.read(&mut some).expect("the daemon's terminal");
-    shown.extend_from_slice(&some[..read]);
 }
 
 #[test]
