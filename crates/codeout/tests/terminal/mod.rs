@@ -17,13 +17,13 @@ use tempfile::TempDir;
 pub(crate) use screen::{Colour, Font, Picture, Screen, Theme};
 
 /// How long a program may take to show what a test waits for. Only a failing test takes so long.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Runs a program, then stays. tmux may lose what a program printed in its last moment if that
 /// was the terminal's last moment too. Ctrl-C is for the program alone.
 const STAY: &str = r#"trap : INT QUIT; "$@"; exec cat"#;
 
-/// A terminal of a fixed size, gone with all that runs in it when dropped.
+/// A terminal, gone with all that runs in it when dropped.
 pub(crate) struct Terminal {
     columns: u16,
     rows: u16,
@@ -83,6 +83,18 @@ impl Terminal {
     /// Presses keys, by tmux's names for them: `a`, `Enter`, `C-c`.
     pub(crate) fn send_keys(&self, keys: &[&str]) {
         succeed(self.tmux().arg("send-keys").args(keys));
+    }
+
+    /// Gives the window another size, as its user does with the mouse.
+    pub(crate) fn resize(&mut self, columns: u16, rows: u16) {
+        let (width, height) = (columns.to_string(), rows.to_string());
+        succeed(self.tmux().args(["resize-window", "-t", ":0", "-x", &width, "-y", &height]));
+        (self.columns, self.rows) = (columns, rows);
+    }
+
+    /// What tmux says of the window, in its own words for it: `#{mouse_sgr_flag}`.
+    pub(crate) fn state(&self, format: &str) -> String {
+        succeed(self.tmux().args(["display-message", "-p", "-t", ":0", format])).trim().to_owned()
     }
 
     /// The screen as it is now.
