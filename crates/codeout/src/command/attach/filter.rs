@@ -42,6 +42,8 @@ enum Pressed {
     Letter(u8),
     /// A key that is let go, or one that does nothing alone.
     Silent,
+    /// What the terminal tells by itself: the mouse, and whether it has the focus.
+    Told,
     PasteBegins,
     Other,
 }
@@ -85,6 +87,7 @@ impl Filter {
             (true, Pressed::Detach) => self.pending.extend_from_slice(key),
             (true, _) => typed.extend_from_slice(key),
             (false, Pressed::Silent) => self.pending.extend_from_slice(key),
+            (false, Pressed::Told) => typed.extend_from_slice(key),
             (false, Pressed::Letter(b'd' | b'D')) => {
                 self.pending.clear();
                 return Some(Word::Leave);
@@ -130,6 +133,9 @@ impl Filter {
         }
         if let Some((length, key)) = sequence(bytes) {
             return (length, self.named(key));
+        }
+        if let Some(length) = told(bytes) {
+            return (length, Pressed::Told);
         }
         let pressed = match bytes[0] {
             byte if byte == self.key.byte() => Pressed::Detach,
@@ -183,6 +189,21 @@ fn sequence(bytes: &[u8]) -> Option<(usize, Key)> {
         _ => return None,
     };
     Some((length, key))
+}
+
+/// How long what the terminal tells by itself is, at the beginning of `bytes`: `CSI I` and `CSI O`
+/// about the focus, `CSI M` with three characters and `CSI < … M` about the mouse.
+fn told(bytes: &[u8]) -> Option<usize> {
+    let rest = bytes.strip_prefix(b"\x1b[")?;
+    match *rest.first()? {
+        b'I' | b'O' => Some(3),
+        b'M' if rest.len() >= 4 && rest[1..4].iter().all(|byte| *byte >= b' ') => Some(6),
+        b'<' => {
+            let end = rest[1..].iter().position(|byte| !matches!(byte, b'0'..=b'9' | b';'))?;
+            matches!(rest[1 + end], b'M' | b'm').then_some(end + 4)
+        }
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -240,6 +261,19 @@ mod tests {
             (b"\x1b[27;5u\x1b[3~", "\x1b[27;5u\x1b[3~"),
         ] {
             assert_eq!(pass(&[keys]), passed);
+        }
+    }
+
+    #[test]
+    fn what_the_terminal_tells_by_itself_is_no_key_between_two() {
+        for told in ["\x1b[I", "\x1b[O", "\x1b[M#!d", "\x1b[<35;10;5M", "\x1b[<0;10;5m"] {
+            let keys = format!("\x1d{told}d{told}\x1d{told}\x1d{told}d");
+            assert_eq!(pass(&[keys.as_bytes()]), format!("{told}<leave>{told}{told}\x1d{told}d"));
+        }
+        // Nothing of the kind.
+        for other in ["\x1b[<", "\x1b[<1u", "\x1b[M", "\x1b[M\r\r\r", "\x1b[A"] {
+            let keys = format!("\x1d{other}d");
+            assert_eq!(pass(&[keys.as_bytes()]), keys);
         }
     }
 
