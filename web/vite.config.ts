@@ -74,7 +74,7 @@ export default defineConfig({
         codeSplitting: {
           groups: [
             { name: 'libsodium', test: /node_modules[\\/]libsodium/ },
-            // The terminal alone: what draws it faster, and finds its links, loads behind it.
+            // The terminal alone: what draws it faster loads behind it.
             { name: 'xterm', test: /node_modules[\\/]@xterm[\\/]xterm[\\/]/ },
           ],
         },

@@ -57,6 +57,21 @@ test('a link shows where it really leads before it opens', async ({ desk, device
   await expect(sheet.getByRole('button', { name: 'Open in a new tab' })).toBeVisible();
 });
 
+test('an address in plain text is a link, which shows where it leads', async ({ desk, device }) => {
+  const program = "printf 'https://plain.test/path'; sleep 1000";
+  await desk.must('open', '-d', '--name', 'plain', '--', 'sh', '-c', program);
+  await device.pairWith(desk);
+  const screen = await device.openSession('plain');
+  await screen.shows(/plain\.test/);
+  const box = await device.page.locator('.xterm-screen').boundingBox();
+  if (!box) throw new Error('no screen');
+  await device.page.mouse.move(box.x + 20, box.y + 6);
+  await device.page.mouse.move(box.x + 24, box.y + 8);
+  await device.page.mouse.click(box.x + 24, box.y + 8);
+  const sheet = device.page.getByRole('dialog', { name: 'Open this link?' });
+  await expect(sheet).toContainText('https://plain.test/path');
+});
+
 test('a program may put text on the clipboard when its user agrees', async ({ desk, device }) => {
   const request = `printf '\\033]52;c;${Buffer.from('offered <b>text</b>').toString('base64')}\\a'`;
   await desk.must('open', '-d', '--name', 'osc');

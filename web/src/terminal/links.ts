@@ -1,6 +1,6 @@
 /** Links in a terminal: what a program wrote is not trusted, so the real target is shown first. */
 
-import type { IDisposable, ILinkHandler, Terminal } from '@xterm/xterm';
+import type { ILinkHandler } from '@xterm/xterm';
 
 /** A longer target is not a link that anybody can check. */
 const LONGEST = 2048;
@@ -39,18 +39,4 @@ export function linkHandler(ask: (target: LinkTarget) => void): ILinkHandler {
     },
     allowNonHttpProtocols: false,
   };
-}
-
-/** Finds plain addresses in the text. */
-export async function findLinks(
-  terminal: Terminal,
-  ask: (target: LinkTarget) => void,
-): Promise<IDisposable> {
-  const { WebLinksAddon } = await import('@xterm/addon-web-links');
-  const addon = new WebLinksAddon((_event, text) => {
-    const target = linkTarget(text);
-    if (target) ask(target);
-  });
-  terminal.loadAddon(addon);
-  return addon;
 }

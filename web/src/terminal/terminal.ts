@@ -9,7 +9,8 @@ import { watchClipboardRequests } from './clipboard-requests';
 import { correct, correctDrawing } from './corrections';
 import { Feed } from './feed';
 import type { Cell } from './fitting';
-import { findLinks, type LinkTarget, linkHandler } from './links';
+import { findLinks } from './found-links';
+import { type LinkTarget, linkHandler } from './links';
 import { paceDrawing } from './pacing';
 import { guardQueries, isFocusReport } from './queries';
 import { drawWithWebgl } from './renderer';
@@ -56,7 +57,6 @@ export class SessionTerminal implements TerminalSink {
   readonly #held: IDisposable[] = [];
   #live = false;
   #forget = false;
-  #disposed = false;
 
   constructor(options: TerminalOptions, events: TerminalEvents) {
     this.#events = events;
@@ -90,14 +90,10 @@ export class SessionTerminal implements TerminalSink {
     if (isAndroid()) {
       this.#held.push(typeAsComposed(host, field, (data) => xterm.input(data, true)));
     }
-    findLinks(xterm, (target) => this.#events.linkChosen(target)).then((links) => {
-      if (this.#disposed) links.dispose();
-      else this.#held.push(links);
-    });
+    this.#held.push(findLinks(xterm, (target) => this.#events.linkChosen(target)));
   }
 
   dispose(): void {
-    this.#disposed = true;
     for (const one of this.#held) one.dispose();
     this.xterm.dispose();
   }
