@@ -1,6 +1,7 @@
 import { expect, test } from './fixtures';
 
 const TERMINAL = /\/SessionView-/;
+const ADD_DEVICE = /\/AddDevice-/;
 
 // Without a service worker, which would have the parts of the page at hand.
 test('a part that does not come is a new version when the daemon has one', async ({
@@ -35,4 +36,33 @@ test('a part that does not come is a new version when the daemon has one', async
   answer = '<title>codeout</title><script type="module" src="/assets/other.js"></script>';
   await again.click();
   await expect(told).toBeVisible();
+});
+
+test('a part that did not come once comes when it is asked for again', async ({ desk, device }) => {
+  const { page } = device;
+  device.watch.expectFault(/ERR_FAILED/);
+  await desk.must('open', '-d', '--name', 'parts', '--', 'cat');
+  for (const part of [TERMINAL, ADD_DEVICE]) await page.route(part, (route) => route.abort());
+  await device.pairWith(desk);
+  await page.getByRole('navigation', { name: 'Views' }).getByText('Devices').click();
+  await device.button('Add a device').click();
+  const sheet = page.getByRole('dialog', { name: 'Add a device' });
+  await expect(sheet.getByRole('alert')).toContainText('could not be loaded');
+  await sheet.getByRole('button', { name: 'Back' }).click();
+  await expect(sheet).toBeHidden();
+  await device.button('Add a device').click();
+  await expect(sheet.getByRole('alert')).toContainText('could not be loaded');
+  await page.unroute(ADD_DEVICE);
+  await sheet.getByRole('button', { name: 'Try again' }).click();
+  await expect(sheet.getByRole('button', { name: 'Show the code' })).toBeVisible();
+  await sheet.getByRole('button', { name: 'Close' }).click();
+
+  await page.goBack();
+  await device.listed('parts').click();
+  await expect(page.getByText('The terminal could not be loaded.')).toBeVisible();
+  await page.unroute(TERMINAL);
+  await device.button('Try again').click();
+  await device.screen.attached();
+  await device.screen.enter('hello');
+  await device.screen.shows(/^hello\nhello$/m);
 });

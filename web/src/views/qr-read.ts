@@ -1,5 +1,7 @@
 /** Reads a QR from a picture: with the browser's own detector where there is one, else with jsQR. */
 
+import { part } from './part';
+
 /** Pixels as a canvas has them: RGBA, rows from the top. */
 export interface Picture {
   readonly data: Uint8ClampedArray;
@@ -21,9 +23,11 @@ interface DetectorType {
   getSupportedFormats(): Promise<string[]>;
 }
 
+const reader = part(() => import('jsqr'));
+
 /** Finds the text of the QR in a picture; undefined when there is none. */
 export async function readPixels(picture: Picture): Promise<string | undefined> {
-  const { default: jsQR } = await import('jsqr');
+  const { default: jsQR } = await reader();
   return jsQR(picture.data, picture.width, picture.height)?.data || undefined;
 }
 
