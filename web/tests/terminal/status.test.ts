@@ -5,6 +5,7 @@ import { exitWords, type Situation, statusLine } from '../../src/views/session/s
 const FINE: Situation = {
   link: { state: 'connected' },
   daemon: 'desk',
+  linkTold: false,
   attachment: { state: 'attached' },
   unsent: 0,
   uncertain: false,
@@ -25,6 +26,18 @@ describe('the line above a terminal', () => {
     expect(line?.text).toContain('in 3 s');
     expect(line?.text).toContain('12 bytes that you typed will be sent');
     expect(line?.actions).toEqual(['retry']);
+  });
+
+  test('a link whose state is said beside it: what that means here', () => {
+    const told = { ...FINE, linkTold: true, attachment: { state: 'waiting' } } as const;
+    const link = { state: 'waiting', until: 2500, problem: 'unreachable' } as const;
+    expect(statusLine({ ...told, link, unsent: 12 })).toEqual({
+      tone: 'busy',
+      text: 'The screen stands still. 12 bytes that you typed will be sent.',
+      actions: [],
+    });
+    const over = statusLine({ ...told, link: { state: 'ended', end: 'revoked' }, unsent: 1 });
+    expect(over?.text).toBe('The screen stands still. 1 byte that you typed may not have arrived.');
   });
 
   test('a link that is over takes nothing, and says what may be lost', () => {

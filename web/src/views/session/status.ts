@@ -22,6 +22,8 @@ export interface StatusLine {
 export interface Situation {
   readonly link: LinkState;
   readonly daemon: string;
+  /** Whether the state of the link is said beside the terminal. */
+  readonly linkTold: boolean;
   readonly attachment: AttachmentState;
   /** Bytes typed that wait. */
   readonly unsent: number;
@@ -44,19 +46,23 @@ export function bytesTyped(count: number): string {
   return `${count === 1 ? '1 byte' : `${count.toLocaleString('en')} bytes`} that you typed`;
 }
 
+/** What a link that is down means for the terminal. */
+const STANDS_STILL = 'The screen stands still';
+
 function linkLine(situation: Situation): StatusLine | undefined {
   const { link, daemon, unsent, now } = situation;
   if (link.state === 'connected') return undefined;
-  const sentence = linkSentence(link, daemon);
+  const title = situation.linkTold ? STANDS_STILL : linkSentence(link, daemon).title;
   if (link.state === 'ended') {
     const lost = unsent > 0 ? ` ${bytesTyped(unsent)} may not have arrived.` : '';
-    return { tone: 'bad', text: `${sentence.title}.${lost}`, actions: ['back'] };
+    return { tone: 'bad', text: `${title}.${lost}`, actions: ['back'] };
   }
+  const kept = unsent > 0 && !situation.uncertain ? ` ${bytesTyped(unsent)} will be sent.` : '';
+  if (situation.linkTold) return { tone: 'busy', text: `${title}.${kept}`, actions: [] };
   const when =
     link.state === 'waiting' ? ` Trying again in ${secondsUntil(link.until, now)} s.` : '';
-  const kept = unsent > 0 && !situation.uncertain ? ` ${bytesTyped(unsent)} will be sent.` : '';
-  const text = `${sentence.title}.${when}${kept}`;
-  return { tone: 'busy', text, actions: link.state === 'connecting' ? [] : ['retry'] };
+  const actions: StatusAction[] = link.state === 'connecting' ? [] : ['retry'];
+  return { tone: 'busy', text: `${title}.${when}${kept}`, actions };
 }
 
 /** The line, or undefined when there is nothing to say. */
