@@ -28,7 +28,7 @@ test('thirty seconds without a network, and nothing is lost', async ({ desk, dev
 
   wire.freeze();
   await device.context.setOffline(true);
-  await expect(screen.state).toContainText(/Asleep|cannot be reached|was cut/);
+  await expect(screen.state).toContainText(/Asleep|cannot be reached|was cut|stands still/);
   const last = await latest();
   await screen.enter('meanwhile');
   await lasting(30_000);
@@ -127,4 +127,41 @@ test('a revoked device is told at once, and does not come back', async ({ desk, 
   await expect(device.page.getByText('desk does not know this device').first()).toBeVisible();
   expect((await desk.session('stream')).columns).toBe(80);
   await expect(device.page.getByText(/\d\d:\d\d:\d\d/)).toHaveCount(0);
+});
+
+test('a list of sessions without a link is as of then, and the link is told of once', async ({
+  desk,
+  device,
+  origin,
+}) => {
+  const wire = await Wire.start(desk.port);
+  const { page } = device;
+  device.watch.mayReach(`${origin}:${wire.port}`);
+  device.watch.expectFault(BROKEN);
+  await desk.must('open', '-d', '--name', 'stale', '--', 'cat');
+  await device.pairByLink((await desk.offer()).link.replace(`:${desk.port}`, `:${wire.port}`));
+  // With the link goes what the page has not loaded yet.
+  await device.openSession('stale');
+  await page.goBack();
+  const item = page.getByRole('listitem').filter({ hasText: 'stale' });
+  await expect(item).toContainText(/running \d+s/);
+  const asOf = page.getByText(/^This list is as of .*\d\d:\d\d/);
+  await expect(asOf).toHaveCount(0);
+  await wire.cut();
+  await expect(asOf).toBeVisible();
+  const then = await item.textContent();
+  const banner = page.getByRole('status', { name: 'Link' });
+  await expect(banner).toContainText(/cannot be reached|was cut/);
+  // Seconds go by meanwhile.
+  await expect(banner).toContainText(/reconnecting in [1-9]/);
+  await lasting(3_000);
+  expect(await item.textContent()).toBe(then);
+
+  await item.getByText('stale', { exact: true }).click();
+  await expect(device.screen.state).not.toBeEmpty();
+  await expect(page.getByText(/cannot be reached|was cut/)).toHaveCount(1);
+  await wire.restore();
+  await expect(device.screen.state).toBeEmpty();
+  await expect(asOf).toHaveCount(0);
+  await wire.stop();
 });

@@ -21,6 +21,7 @@ export class LinkView {
   #sessions = $state.raw<readonly SessionEntry[]>([]);
   #me = $state.raw<DeviceEntry | undefined>(undefined);
   #devicesChanged = $state(0);
+  #lost = $state.raw<number | undefined>();
   #offs: (() => void)[];
 
   constructor(link: Link, news: LinkNews) {
@@ -47,6 +48,11 @@ export class LinkView {
 
   get connected(): boolean {
     return this.#state.state === 'connected';
+  }
+
+  /** Since when there is no link, by `Date.now()`: what is known is as of then. */
+  get lost(): number | undefined {
+    return this.#lost;
   }
 
   /** Every session, newest first. */
@@ -89,6 +95,7 @@ export class LinkView {
 
   #read(): void {
     this.#state = this.link.state;
+    this.#lost = this.connected ? undefined : (this.#lost ?? Date.now());
     this.#me = this.link.me;
     this.#sessions = [...this.link.sessions.values()].sort((a, b) => b.session - a.session);
   }

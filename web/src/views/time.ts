@@ -22,6 +22,18 @@ export function ago(at: number, now: number): string {
   return now - at < 2 ? 'just now' : `${span(now - at)} ago`;
 }
 
+/**
+ * A moment, with its day where that is another than today.
+ * @param at as `Date.now()`
+ * @param now the same
+ */
+export function moment(at: number, now: number): string {
+  const [then, today] = [new Date(at), new Date(now)];
+  const time = then.toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' });
+  if (then.toDateString() === today.toDateString()) return time;
+  return `${then.toLocaleDateString()}, ${time}`;
+}
+
 /** What is left of something that counts down: `4:59`. */
 export function countdown(seconds: number): string {
   const left = Math.max(0, Math.ceil(seconds));

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { ago, countdown, span, words } from '../../src/views/time';
+import { ago, countdown, moment, span, words } from '../../src/views/time';
 
 test.each([
   [-5, '0s'],
@@ -38,4 +38,10 @@ test.each([
   [30, 'less than a minute'],
 ])('%d s in words: %s', (seconds, text) => {
   expect(words(seconds)).toBe(text);
+});
+
+test('a moment of another day has its day with it', () => {
+  const now = new Date(2026, 5, 3, 0, 20).getTime();
+  expect(moment(now - 60_000, now)).toMatch(/^\D*12:19\D*$|^0?0:19$/);
+  expect(moment(now - 3_600_000, now)).toMatch(/2026.*, .*:20/);
 });
