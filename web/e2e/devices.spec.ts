@@ -72,6 +72,8 @@ test('devices are renamed and revoked', async ({ desk, device, newDevice }) => {
     await go(other, view);
     await expect(link).toContainText('This device was revoked');
   }
+  await expect(other.page.getByText('is shown to those that are let in')).toBeVisible();
+  await expect(other.page.getByText('What may reach')).toHaveCount(0);
   expect((await desk.devices()).map(({ name }) => name)).not.toContain('Tablet');
 
   await link.getByRole('button', { name: 'Ask again' }).click();
