@@ -56,6 +56,28 @@ test('a session is renamed, ended and dismissed', async ({ desk, device }) => {
   await expect.poll(() => desk.sessions()).toEqual([]);
 });
 
+test('a message covers no session, and moves none that it lies beside', async ({
+  desk,
+  device,
+  newDevice,
+}) => {
+  await desk.must('open', '-d', '--name', 'first', '--', 'cat');
+  await device.pairWith(desk);
+  const item = device.listed('first');
+  await expect(item).toBeVisible();
+  const before = await item.boundingBox();
+  await (await newDevice()).pairWith(desk);
+  const message = device.page.getByText('was paired just now');
+  await expect(message).toBeVisible();
+  const gap = async (): Promise<number> => {
+    const [over, under] = [await message.boundingBox(), await item.boundingBox()];
+    if (!over || !under) return Number.NaN;
+    const isBeside = over.x >= under.x + under.width;
+    return isBeside ? (before?.y ?? 0) - under.y : Math.min(0, under.y - over.y - over.height);
+  };
+  await expect.poll(gap).toBe(0);
+});
+
 test('why a session is not opened is in sight, above the button', async ({ desk, device }) => {
   await desk.must('open', '-d', '--name', 'web1', '--', 'true');
   await device.pairWith(desk);
