@@ -133,4 +133,10 @@ test('a device that may only watch cannot type', async ({ desk, device }) => {
   await screen.shows(/^at the desk$/m);
   expect((await screen.rows()).join('\n')).not.toContain('ty""ped');
   await terminal.stop();
+
+  // On a narrow phone the header still says so, and nothing of it is cut.
+  await device.page.setViewportSize({ width: 360, height: 740 });
+  const line = device.page.getByRole('region', { name: 'Session show' }).locator('header p');
+  await expect(line).toHaveText(/^\s*Watching only\s·\s80 × 24\s/);
+  await expect.poll(() => line.evaluate((p) => p.scrollWidth - p.clientWidth)).toBe(0);
 });
