@@ -117,6 +117,12 @@ test('hostile names, titles and output are text', async ({ desk, device, newDevi
   const hostile = device.page.locator('img, script:not([src]), iframe, svg[onload]');
   await expect(device.page.getByText('<img src=x onerror=alert(1)>').first()).toBeVisible();
   expect(await hostile.count()).toBe(0);
+  await device.button(`More for ${MARKUP}`).click();
+  const more = device.page.getByRole('dialog', { name: MARKUP, exact: true });
+  await expect(more).toContainText('<script>alert(3)</script><img src=x onerror=alert(4)>');
+  expect(await hostile.count()).toBe(0);
+  await more.getByRole('button', { name: 'Close' }).click();
+  await expect(more).toBeHidden();
   await device.page
     .getByRole('main', { name: /^Sessions of / })
     .getByText(/<img/)
