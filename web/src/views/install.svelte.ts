@@ -65,6 +65,8 @@ export async function keepPage(): Promise<void> {
     const { waiting } = registration;
     offerReload(() => waiting.postMessage({ type: 'take-over' }));
   }
+  // One may have been found before anybody listened.
+  watch(registration);
   registration.addEventListener('updatefound', () => watch(registration));
   document.addEventListener('visibilitychange', () => {
     if (!document.hidden) void registration.update().catch(() => undefined);
