@@ -27,9 +27,15 @@ export default defineConfig<Place>({
     },
     {
       name: 'http-phone',
-      // A phone has no such keyboard; where a screen is emulated, WebGL gives way by itself; and
-      // icons are no matter of screens.
-      testIgnore: ['tls.spec.ts', 'keyboard.spec.ts', 'webgl.spec.ts', 'icons.spec.ts'],
+      // A phone has no such keyboard; where a screen is emulated, WebGL gives way by itself; icons
+      // are no matter of screens; and this page is not secure.
+      testIgnore: [
+        'tls.spec.ts',
+        'keyboard.spec.ts',
+        'webgl.spec.ts',
+        'icons.spec.ts',
+        'secure.spec.ts',
+      ],
       use: { ...PHONE, origin: 'http://desk.test' },
     },
     { name: 'tls', testMatch: 'tls.spec.ts', use: { ...PHONE, origin: 'https://desk.test' } },
