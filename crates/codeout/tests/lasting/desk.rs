@@ -76,19 +76,8 @@ impl Desk {
         self.daemon().port()
     }
 
-    pub(crate) fn sessions(&self) -> Vec<SessionEntry> {
-        self.daemon().sessions()
-    }
-
     pub(crate) fn events(&self) -> broadcast::Receiver<Event> {
         self.daemon().events()
-    }
-
-    /// Replaces the daemon by the next one, which takes over every session.
-    pub(crate) async fn restart(&mut self) {
-        let inherited = self.daemon.take().unwrap().hand_over().await;
-        let next = Daemon::take_over(self.config.clone(), inherited).await;
-        self.daemon = Some(next.unwrap());
     }
 
     pub(crate) async fn stop(mut self) {

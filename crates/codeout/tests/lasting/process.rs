@@ -82,7 +82,7 @@ impl DaemonProcess {
     }
 
     /// Pairs a device that reaches the daemon through `port`.
-    pub(crate) async fn pair(&self, name: &str, port: u16) -> Connection {
+    pub(crate) async fn pair(&self, name: &str, port: u16) -> (codeout_device::Daemon, Connection) {
         let offer =
             in_time(self.control().await.offer(OfferLimits::default())).await.unwrap().offer;
         let link: Link = offer.links[0].parse().unwrap();
@@ -92,7 +92,9 @@ impl DaemonProcess {
         let device_name = Name::clean(name).unwrap();
         let request = PairRequest { how, device_name, expected: None, again: false };
         match in_time(pair(request, &profiles, &mut |_| {})).await.unwrap() {
-            PairOutcome::Paired(Paired { connection, .. }) => connection,
+            PairOutcome::Paired(Paired { connection, profile }) => {
+                (codeout_device::Daemon::Paired(Box::new(profile)), connection)
+            }
             PairOutcome::Confirm(_) => panic!("a link needs no comparison"),
         }
     }

@@ -3,16 +3,16 @@
 
 use std::time::Instant;
 
-use codeout_daemon::OfferLimits;
-use codeout_device::Connection;
-use codeout_protocol::message::{ExitStatus, SessionEntry, SessionId};
+use codeout_daemon::control::Status;
+use codeout_device::{Connection, LastingInput};
+use codeout_protocol::message::{ExitStatus, SessionId};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::desk::{Desk, attach_for_long, in_time, open};
+use crate::desk::{attach_for_long, in_time, open};
 use crate::nothing_lost::{Seen, read_numbers, ready, type_numbers};
 use crate::process::DaemonProcess;
-use crate::program::{AHEAD, PRINTED, numbered};
+use crate::program::{PRINTED, numbered};
 
 /// Sessions that run.
 const SESSIONS: usize = 20;
@@ -49,34 +49,70 @@ async fn all_read(sessions: &[Readers], blocks: u64) {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn restarts_end_no_session_and_lose_no_byte() {
-    let mut desk = Desk::start().await;
-    let connection = desk.connect().await;
-    let mut reading = JoinSet::new();
-    let mut typing = JoinSet::new();
-    let mut sessions = Vec::new();
-    let mut inputs = Vec::new();
+/// Waits until each has read more than it has now.
+async fn all_read_on(sessions: &[Readers]) {
+    let now = |read: &watch::Receiver<u64>| (read.clone(), *read.borrow());
+    let all: Vec<_> = sessions.iter().flat_map(|readers| readers.read.iter().map(now)).collect();
+    for (mut read, now) in all {
+        in_time(read.wait_for(|read| *read > now || *read == BLOCKS)).await.unwrap();
+    }
+}
+
+/// Opens the sessions. This computer watches all of them and types, a laptop and a phone watch half
+/// of them each. Returns what is typed with, too.
+async fn watched(
+    process: &DaemonProcess,
+    reading: &mut JoinSet<Seen>,
+) -> (Vec<Readers>, Vec<LastingInput>) {
+    let connection = process.connect().await;
+    let (mut sessions, mut inputs) = (Vec::new(), Vec::new());
     for _ in 0..SESSIONS {
         let session = open(&connection, numbered(BLOCKS)).await.session;
-        let mut readers = Readers { session, read: Vec::new() };
-        let own = desk.connect().await;
-        let (input, mut reader) = attach_for_long(desk.local(), own, session, true).await;
+        let own = process.connect().await;
+        let (input, mut reader) = attach_for_long(process.local(), own, session, true).await;
         ready(&mut reader).await;
         let (tell, read) = watch::channel(0);
-        readers.read.push(read);
         reading.spawn(async move { read_numbers(&mut reader, &tell).await });
         inputs.push(input);
-        sessions.push(readers);
+        sessions.push(Readers { session, read: vec![read] });
     }
     for (device, watched) in [("laptop", 0..WATCHED), ("phone", SESSIONS - WATCHED..SESSIONS)] {
-        let (daemon, first) = desk.pair(device, desk.port(), OfferLimits::default()).await;
+        let (daemon, first) = process.pair(device, process.port).await;
         first.close().await;
         for readers in &mut sessions[watched] {
             let connection = daemon.connect().await.unwrap();
-            read_along(&mut reading, readers, daemon.clone(), connection).await;
+            read_along(reading, readers, daemon.clone(), connection).await;
         }
     }
+    (sessions, inputs)
+}
+
+/// Asks the daemon to go on as another program, and waits until every device has read on.
+async fn restart(process: &DaemonProcess, sessions: &[Readers]) -> Status {
+    let before = process.connect().await.sessions().await.unwrap();
+    let began = Instant::now();
+    let status = process.restart().await;
+    let taken_over = began.elapsed();
+    all_read_on(sessions).await;
+    println!("another program runs after {taken_over:?}; all went on after {:?}", began.elapsed());
+    let after = process.connect().await.sessions().await.unwrap();
+    assert_eq!(after.len(), SESSIONS);
+    for (before, after) in before.iter().zip(&after) {
+        assert!(after.ended.is_none(), "{after:?}");
+        assert_eq!(
+            (before.session, &before.name, before.opened_at),
+            (after.session, &after.name, after.opened_at)
+        );
+    }
+    status
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn restarts_end_no_session_and_lose_no_byte() {
+    let process = DaemonProcess::start().await;
+    let before = process.status().await;
+    let (mut reading, mut typing) = (JoinSet::new(), JoinSet::new());
+    let (sessions, inputs) = watched(&process, &mut reading).await;
     let began = Instant::now();
     // All sessions keep together, so that none is done early.
     let all: Vec<_> = sessions.iter().flat_map(|readers| readers.read.clone()).collect();
@@ -85,67 +121,9 @@ async fn restarts_end_no_session_and_lose_no_byte() {
         typing.spawn(async move { type_numbers(&input, BLOCKS, read).await });
     }
 
-    for part in [BLOCKS / 4, BLOCKS / 2] {
+    for (number, part) in [(1, BLOCKS / 4), (2, BLOCKS / 2)] {
         all_read(&sessions, part).await;
-        let (handed_over, before) = (Instant::now(), desk.sessions());
-        desk.restart().await;
-        let taken_over = handed_over.elapsed();
-        // What the programs had printed and were typed before takes them so far.
-        all_read(&sessions, part + 2 * AHEAD).await;
-        println!(
-            "handed over in {taken_over:?}; all devices went on after {:?}",
-            handed_over.elapsed()
-        );
-        let after = desk.sessions();
-        assert_eq!(after.len(), SESSIONS);
-        for (before, after) in before.iter().zip(&after) {
-            assert!(after.ended.is_none(), "{after:?}");
-            assert_eq!(
-                (before.session, &before.name, before.opened_at),
-                (after.session, &after.name, after.opened_at)
-            );
-        }
-    }
-    while let Some(seen) = reading.join_next().await {
-        let seen = seen.unwrap();
-        assert_eq!(seen.status, ExitStatus::Exit(0), "the program read something else");
-        assert_eq!(seen.bytes, BLOCKS * PRINTED as u64);
-    }
-    typing.join_all().await;
-    println!("{SESSIONS} sessions printed {} MiB in {:?}", SESSIONS / 2, began.elapsed());
-    desk.stop().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_daemons_process_runs_another_program_and_keeps_its_sessions() {
-    let process = DaemonProcess::start().await;
-    let before = process.status().await;
-    let connection = process.connect().await;
-    let mut reading = JoinSet::new();
-    let mut typing = JoinSet::new();
-    let (mut reads, mut inputs) = (Vec::new(), Vec::new());
-    for _ in 0..4 {
-        let session = open(&connection, numbered(BLOCKS)).await.session;
-        let own = process.connect().await;
-        let (input, mut reader) = attach_for_long(process.local(), own, session, true).await;
-        ready(&mut reader).await;
-        let (tell, read) = watch::channel(0);
-        reading.spawn(async move { read_numbers(&mut reader, &tell).await });
-        reads.push(read);
-        inputs.push(input);
-    }
-    for input in inputs {
-        let all = reads.clone();
-        typing.spawn(async move { type_numbers(&input, BLOCKS, all).await });
-    }
-    // Each restart begins while all of them print.
-    for (number, part) in [(1, BLOCKS / 8), (2, BLOCKS / 4)] {
-        for read in &mut reads {
-            in_time(read.wait_for(|read| *read >= part)).await.unwrap();
-        }
-        let began = Instant::now();
-        let after = process.restart().await;
-        println!("another program runs after {:?}", began.elapsed());
+        let after = restart(&process, &sessions).await;
         assert_eq!((after.pid, after.port), (before.pid, before.port));
         assert_eq!(after.restarts, number);
     }
@@ -154,8 +132,9 @@ async fn a_daemons_process_runs_another_program_and_keeps_its_sessions() {
         assert_eq!(seen.status, ExitStatus::Exit(0), "the program read something else");
         assert_eq!(seen.bytes, BLOCKS * PRINTED as u64);
     }
-    let sessions = process.connect().await.sessions().await.unwrap();
-    let exited = |entry: &SessionEntry| entry.ended.map(|ended| ended.status);
-    let statuses: Vec<_> = sessions.iter().filter_map(exited).collect();
-    assert_eq!(statuses, [ExitStatus::Exit(0); 4]);
+    typing.join_all().await;
+    println!("{SESSIONS} sessions printed {} MiB in {:?}", SESSIONS / 2, began.elapsed());
+    let ended = process.connect().await.sessions().await.unwrap();
+    let statuses: Vec<_> = ended.iter().filter_map(|entry| Some(entry.ended?.status)).collect();
+    assert_eq!(statuses, [ExitStatus::Exit(0); SESSIONS]);
 }

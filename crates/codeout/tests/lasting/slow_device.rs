@@ -82,7 +82,7 @@ async fn a_slow_device_slows_nothing_down_and_sees_the_screen_of_now() {
     let alone = print(&connection, session).await;
 
     let path = Path::to(process.port).await;
-    let slow = process.pair("phone", path.port).await;
+    let (_, slow) = process.pair("phone", path.port).await;
     let session = printer(&connection).await;
     let before = process.memory();
     let (_, reader) = look(&slow, session).await.split();
