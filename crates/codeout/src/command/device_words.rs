@@ -155,7 +155,7 @@ fn refused(error: RequestError) -> Failure {
             Code::Other,
             Some("what a device may is set when it is paired: revoke it and pair it anew"),
         ),
-        ErrorCode::Ended => (Code::NoSession, Some("`codeout sessions` shows how it ended")),
+        ErrorCode::Ended => (Code::NoSession, Some("how it ended is on the list of sessions")),
         ErrorCode::Limit => {
             (Code::Other, Some("end or dismiss some of what there is, and try again"))
         }

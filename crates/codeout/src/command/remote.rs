@@ -66,7 +66,10 @@ impl Remote {
             (Some(device), None) => Ok(device.clone()),
             (Some(_), Some(_)) => {
                 Err(Failure::new(Code::NotFound, format!("{wanted} could mean several devices"))
-                    .hint("type more of the id: `codeout devices -l` shows them"))
+                    .hint(format!(
+                        "type more of the id: {} shows them",
+                        ui::suggested("devices -l", Some(&self.profile.name), None)
+                    )))
             }
             (None, _) => {
                 let names: Vec<_> = list.iter().map(|device| device.name.as_str()).collect();

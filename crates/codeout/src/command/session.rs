@@ -20,7 +20,7 @@ const END_TIME: Duration = Duration::from_secs(7);
 /// `codeout end SESSION`: tells a session to end, and waits until it has.
 pub(crate) async fn end(args: SessionArgs, home: &Home) -> Result<(), Failure> {
     let target = Target::find(home, args.on.as_deref(), false).await?;
-    let entry = select(&target.sessions().await?, &args.session)?;
+    let entry = select(&target.sessions().await?, &args.session, target.on.as_deref())?;
     if entry.ended.is_some() {
         return Err(has_ended(&entry, target.on.as_deref()));
     }
@@ -76,7 +76,7 @@ async fn ending(target: &Target, session: SessionId) -> Result<Option<ExitStatus
 /// `codeout rename SESSION NAME`
 pub(crate) async fn rename(args: RenameArgs, home: &Home) -> Result<(), Failure> {
     let target = Target::find(home, args.on.as_deref(), false).await?;
-    let entry = select(&target.sessions().await?, &args.session)?;
+    let entry = select(&target.sessions().await?, &args.session, target.on.as_deref())?;
     let request = Request::RenameSession { session: entry.session, name: args.name.to_string() };
     let Answer::Renamed { name } = target.ask(request).await? else {
         return Err(device_words::odd_answer());
@@ -89,7 +89,7 @@ pub(crate) async fn rename(args: RenameArgs, home: &Home) -> Result<(), Failure>
 /// `codeout dismiss SESSION`
 pub(crate) async fn dismiss(args: SessionArgs, home: &Home) -> Result<(), Failure> {
     let target = Target::find(home, args.on.as_deref(), false).await?;
-    let entry = select(&target.sessions().await?, &args.session)?;
+    let entry = select(&target.sessions().await?, &args.session, target.on.as_deref())?;
     if entry.ended.is_none() {
         let text = format!("{} runs: only a session that has ended can be dismissed", entry.name);
         let end = ui::suggested("end", target.on.as_deref(), Some(&entry.name));
@@ -144,7 +144,7 @@ pub(crate) async fn to_attach(
     let on = target.on.as_deref();
     let sessions = target.sessions().await?;
     let Some(wanted) = wanted else { return only_running(sessions, on) };
-    let entry = select(&sessions, wanted)?;
+    let entry = select(&sessions, wanted, on)?;
     if entry.ended.is_some() {
         return Err(has_ended(&entry, on));
     }
@@ -175,7 +175,11 @@ fn has_ended(entry: &SessionEntry, on: Option<&str>) -> Failure {
 }
 
 /// The session with this name, or else this number.
-fn select(sessions: &[SessionEntry], wanted: &str) -> Result<SessionEntry, Failure> {
+fn select(
+    sessions: &[SessionEntry],
+    wanted: &str,
+    on: Option<&str>,
+) -> Result<SessionEntry, Failure> {
     let by_name = sessions.iter().find(|entry| entry.name == wanted);
     let like = || {
         let wanted = wanted.to_lowercase();
@@ -187,7 +191,7 @@ fn select(sessions: &[SessionEntry], wanted: &str) -> Result<SessionEntry, Failu
     by_name.or_else(like).or_else(by_number).cloned().ok_or_else(|| {
         let text = format!("no session is called {}", ui::clean(wanted));
         let hint = match sessions {
-            [] => "there is none: `codeout open` opens one".to_owned(),
+            [] => format!("there is none: {} opens one", ui::suggested("open", on, None)),
             sessions => format!("sessions: {}", names(sessions)),
         };
         Failure::new(Code::NoSession, text).hint(hint)
@@ -218,7 +222,7 @@ mod tests {
     #[test]
     fn a_session_is_meant_by_its_name_and_else_by_its_number() {
         let all = sessions();
-        let selected = |wanted: &str| select(&all, wanted).map(|entry| entry.session);
+        let selected = |wanted: &str| select(&all, wanted, None).map(|entry| entry.session);
         for (wanted, session) in [("api", 7), ("API", 7), ("Web", 8), ("web", 10), ("7", 9)] {
             assert_eq!(selected(wanted), Ok(session), "{wanted}");
         }
@@ -226,7 +230,10 @@ mod tests {
         let failure = selected("WEB").unwrap_err();
         assert_eq!(failure.error, "no session is called WEB");
         assert_eq!(failure.hint.unwrap(), "sessions: api, Web, 7, web");
-        assert!(select(&[], "x\x1b[2J").unwrap_err().error.ends_with("called x[2J"));
+        let nothing = select(&[], "x\x1b[2J", Some("desk")).unwrap_err();
+        assert!(nothing.error.ends_with("called x[2J"));
+        let hint = nothing.hint.unwrap();
+        assert_eq!(hint, "there is none: `codeout open --on desk` opens one");
     }
 
     #[test]

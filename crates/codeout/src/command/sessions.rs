@@ -15,7 +15,8 @@ pub(crate) async fn run(args: SessionsArgs, home: &Home) -> Result<(), Failure> 
         return Ok(());
     }
     if sessions.is_empty() {
-        ui::note("there are no sessions: `codeout open` opens one");
+        let open = ui::suggested("open", args.on.as_deref(), None);
+        ui::note(format!("there are no sessions: {open} opens one"));
     }
     let now = ui::now();
     for entry in &sessions {

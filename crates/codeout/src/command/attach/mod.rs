@@ -136,7 +136,7 @@ async fn finish(
                 ExitStatus::Signal(signal) => ExitCode::from(128 | signal),
             })
         }
-        End::Over(end) => Err(over(end, &entry.name, daemon.name())),
+        End::Over(end) => Err(over(end, &entry.name, daemon.name(), on)),
         End::Left => {
             left(&entry.name, on);
             Ok(ExitCode::SUCCESS)
@@ -214,13 +214,14 @@ async fn dismiss(daemon: &Daemon, entry: &SessionEntry) {
 }
 
 /// Why an attachment is over though its session is not known to have ended.
-fn over(end: LastingEnd, name: &str, daemon: &str) -> Failure {
+fn over(end: LastingEnd, name: &str, daemon: &str, on: Option<&str>) -> Failure {
     match end {
         LastingEnd::Closed(closed) => device_words::closed(closed, daemon),
         LastingEnd::Connect(error) => device_words::connect_error(&error, Some(daemon)),
         LastingEnd::Gone(error) => {
+            let sessions = ui::suggested("sessions", on, None);
             Failure::new(Code::NoSession, format!("{name} is gone: {}", error.message))
-                .hint("`codeout sessions` lists the sessions that there are")
+                .hint(format!("{sessions} lists the sessions that there are"))
         }
         end => Failure::new(Code::Other, end.to_string()),
     }
