@@ -14,8 +14,7 @@ export default defineConfig<Place>({
   timeout: 150_000,
   expect: { timeout: 30_000 },
   workers: 2,
-  // Browsers fail for reasons of their own too. What passes only then is named in the result.
-  retries: 1,
+  retries: 0,
   forbidOnly: true,
   reporter: 'list',
   use: { actionTimeout: 30_000, trace: 'off', video: 'off', screenshot: 'off' },

@@ -108,7 +108,7 @@ test('a daemon that restarts keeps its sessions and the page its screen', async 
   await screen.shows(/^after$/m);
 });
 
-test('a revoked device is told at once, and does not come back', async ({ desk, device }) => {
+test('a revoked device is told, and does not come back', async ({ desk, device }) => {
   await desk.must('open', '-d', '--name', 'stream', '--', 'sh', '-c', 'while :; do date; done');
   await device.pairWith(desk);
   const screen = await device.openSession('stream');

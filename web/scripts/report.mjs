@@ -1,6 +1,6 @@
 // Reads what a run of Vitest or of Playwright wrote as JSON, and prints a line with how many tests
-// passed, failed and were skipped, then each one that failed, or that passed only when it was tried
-// again, with the last of what it said: at the end of a long run nobody sees the middle.
+// passed, failed and were skipped, then each one that failed and the first of what it said: at the
+// end of a long run nobody sees the middle.
 import { readFileSync } from 'node:fs';
 
 const MOST_LINES = 40;
@@ -19,9 +19,9 @@ function ofVitest(report) {
   });
 }
 
-/** Of Playwright: suites in suites, with tests that may have been tried more than once. */
+/** Of Playwright: suites in suites. */
 function ofPlaywright({ suites = [], specs = [] }) {
-  const outcomes = { expected: 'passed', unexpected: 'failed', flaky: 'flaky' };
+  const outcomes = { expected: 'passed', unexpected: 'failed', flaky: 'failed' };
   const here = specs.flatMap(({ title, file, line, tests }) =>
     tests.map(({ projectName, status, results }) => ({
       name: `[${projectName}] ${file}:${line} ${title}`,
@@ -35,10 +35,10 @@ function ofPlaywright({ suites = [], specs = [] }) {
 const report = JSON.parse(readFileSync(process.argv[2], 'utf8'));
 const tests = report.testResults ? ofVitest(report) : ofPlaywright(report);
 const count = (wanted) => tests.filter(({ outcome }) => outcome === wanted).length;
-console.log(count('passed') + count('flaky'), count('failed'), count('skipped'));
+console.log(count('passed'), count('failed'), count('skipped'));
 for (const { name, outcome, said } of tests) {
-  if (outcome !== 'failed' && outcome !== 'flaky') continue;
-  console.log(outcome === 'flaky' ? `    passed when tried again: ${name}` : `    ${name}`);
+  if (outcome !== 'failed') continue;
+  console.log(`    ${name}`);
   // Its colours.
   const lines = said.replace(/\u001b\[[0-9;]*m/g, '').split('\n');
   for (const text of lines.filter((line) => line.trim()).slice(0, MOST_LINES)) {

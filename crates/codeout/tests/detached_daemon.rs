@@ -50,23 +50,25 @@ impl Desk {
     }
 }
 
-/// Tells when nobody writes into the pipe any more, behind the first who did.
-fn closed(pipe: &Path) -> Receiver<()> {
+/// Tells when somebody writes into the pipe, and when nobody does any more.
+fn opened_and_closed(pipe: &Path) -> Receiver<()> {
     assert!(Command::new("mkfifo").arg(pipe).status().unwrap().success());
-    let (sender, closed) = channel();
+    let (sender, told) = channel();
     let pipe = pipe.to_owned();
     thread::spawn(move || {
-        std::fs::File::open(pipe).unwrap().read_to_end(&mut Vec::new()).unwrap();
+        let mut pipe = std::fs::File::open(pipe).unwrap();
+        sender.send(())?;
+        pipe.read_to_end(&mut Vec::new()).unwrap();
         sender.send(())
     });
-    closed
+    told
 }
 
 /// Starts the daemon in a terminal. One program runs there behind it, and then another; what is
-/// told is their ends.
+/// told is that they run, and their ends.
 fn start_in_a_terminal(desk: &Desk) -> (Terminal, [Receiver<()>; 2]) {
     let pipes = ["first", "second"].map(|name| desk.0.file(name));
-    let ended = pipes.each_ref().map(|pipe| closed(pipe));
+    let told = pipes.each_ref().map(|pipe| opened_and_closed(pipe));
     let [first, second] = pipes.each_ref().map(|pipe| pipe.to_str().unwrap());
     let script = r#"
         trap : INT; first=$1 second=$2; shift 2
@@ -77,7 +79,7 @@ fn start_in_a_terminal(desk: &Desk) -> (Terminal, [Receiver<()>; 2]) {
     let terminal = Terminal::new(80, 24);
     terminal.run(words.iter().chain(&START).chain(&["--home", home]));
     terminal.wait_until("codeout runs: ");
-    (terminal, ended)
+    (terminal, told)
 }
 
 #[test]
@@ -86,10 +88,12 @@ fn a_started_daemon_outlives_its_terminal_and_writes_into_its_log() {
     let (terminal, [interrupted, hung_up]) = start_in_a_terminal(&desk);
     desk.open("before", &CAT);
     let pid = desk.0.run(&["status", "--json"]).json()["pid"].take();
-    // Both end whatever belongs to the terminal.
+    // Both end whatever belongs to the terminal. A key that came too early would be nobody's.
+    interrupted.recv_timeout(PATIENCE).expect("a program runs behind the daemon's start");
     terminal.send_keys(&["C-c"]);
     interrupted.recv_timeout(PATIENCE).expect("Ctrl-C is for what runs in the terminal");
     let shown = terminal.capture().text();
+    hung_up.recv_timeout(PATIENCE).expect("the other runs");
     drop(terminal);
     hung_up.recv_timeout(PATIENCE).expect("the terminal hangs up");
     // Nor does it take somebody else's word for that.

@@ -12,8 +12,7 @@ export default defineConfig<object, Kind>({
   timeout: 180_000,
   expect: { timeout: 30_000 },
   workers: 2,
-  // Browsers fail for reasons of their own too. What passes only then is named in the result.
-  retries: 1,
+  retries: 0,
   forbidOnly: true,
   reporter: 'list',
   // One browser for each: to start it takes longer than most tests.

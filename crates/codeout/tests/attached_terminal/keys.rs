@@ -68,7 +68,7 @@ fn some_bytes(count: usize) -> Vec<u8> {
 pub(crate) fn keeping(first: &str, count: usize, file: &Path) -> String {
     let file = file.display();
     format!(
-        "{first}\nstty raw -echo; printf ready; head -c {count} >'{file}'; printf 'all came'; exec cat"
+        "{first}\nstty raw -echo; printf ready; head -c {count} >>'{file}'; printf 'all came'; exec cat"
     )
 }
 
@@ -88,17 +88,23 @@ fn a_pasted_megabyte_arrives_byte_for_byte() {
         });
     }
     let marked = [b"\x1b[200~", marked, b"\x1b[201~"].concat();
-    typed.extend_from_slice(&marked);
     let wanted = [plain, &marked].concat();
 
     let place = tempfile::tempdir().unwrap();
     let file = place.path().join("pasted");
-    let desk = Desk::new(&keeping("", wanted.len(), &file));
+    let half =
+        format!("stty raw -echo; printf ready; head -c {} >'{}'", plain.len(), file.display());
+    let desk = Desk::new(&keeping(&format!("{half}; printf half"), marked.len(), &file));
     let (mut attached, mut user, mut shown) = desk.attach_bare(&[]);
-    read_until(&mut user, &mut shown, "ready");
-    // On a thread of its own: nobody takes the rest from a terminal that is left too early.
+    // On a thread of its own: nobody takes the rest from a terminal that is left too early. The mark
+    // is not to be cut in two by what is typed before it.
     let mut keys = user.try_clone().unwrap();
-    std::thread::spawn(move || keys.write_all(&typed));
+    let (halves, due) = std::sync::mpsc::channel::<Vec<u8>>();
+    std::thread::spawn(move || due.into_iter().try_for_each(|half| keys.write_all(&half)));
+    read_until(&mut user, &mut shown, "ready");
+    halves.send(typed).unwrap();
+    read_until(&mut user, &mut shown, "halfready");
+    halves.send(marked).unwrap();
     read_until(&mut user, &mut shown, "all came");
     let kept = std::fs::read(&file).unwrap();
     let other = kept.iter().zip(&wanted).position(|(kept, wanted)| kept != wanted);

@@ -192,13 +192,14 @@ fn sequence(bytes: &[u8]) -> Option<(usize, Key)> {
 }
 
 /// How long what the terminal tells by itself is, at the beginning of `bytes`: `CSI I` and `CSI O`
-/// about the focus, `CSI M` with three characters and `CSI < … M` about the mouse.
+/// about the focus, and about the mouse `CSI M` with three characters, `CSI … M` with numbers and
+/// `CSI < … M`.
 fn told(bytes: &[u8]) -> Option<usize> {
     let rest = bytes.strip_prefix(b"\x1b[")?;
     match *rest.first()? {
         b'I' | b'O' => Some(3),
         b'M' if rest.len() >= 4 && rest[1..4].iter().all(|byte| *byte >= b' ') => Some(6),
-        b'<' => {
+        b'<' | b'0'..=b'9' => {
             let end = rest[1..].iter().position(|byte| !matches!(byte, b'0'..=b'9' | b';'))?;
             matches!(rest[1 + end], b'M' | b'm').then_some(end + 4)
         }
@@ -266,7 +267,9 @@ mod tests {
 
     #[test]
     fn what_the_terminal_tells_by_itself_is_no_key_between_two() {
-        for told in ["\x1b[I", "\x1b[O", "\x1b[M#!d", "\x1b[<35;10;5M", "\x1b[<0;10;5m"] {
+        for told in
+            ["\x1b[I", "\x1b[O", "\x1b[M#!d", "\x1b[35;10;5M", "\x1b[<35;10;5M", "\x1b[<0;10;5m"]
+        {
             let keys = format!("\x1d{told}d{told}\x1d{told}\x1d{told}d");
             assert_eq!(pass(&[keys.as_bytes()]), format!("{told}<leave>{told}{told}\x1d{told}d"));
         }
