@@ -34,8 +34,6 @@ const LAST_OUTPUT: Duration = Duration::from_millis(100);
 const LAST_WORDS: Duration = Duration::from_secs(2);
 /// How often is looked whether a program has come back to a terminal that nobody held.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
-/// Viewers that are woken are woken again after this time for each of them.
-const CRY_AGAIN: Duration = Duration::from_micros(10);
 
 /// Moves a session's bytes until its program has ended, on the runtime that reads terminals.
 pub(crate) async fn keep(session: Arc<Session>, clock: Arc<dyn Clock>) {
@@ -286,22 +284,5 @@ async fn write_input(session: &Session, pty: &Pty) {
         let viewers = locked(&session.viewers);
         let types = |viewer: &&Arc<Viewer>| viewer.turn.map(|turn| turn.keyboard) == whose;
         viewers.iter().filter(types).for_each(|viewer| viewer.wake());
-    }
-}
-
-/// Wakes viewers whenever there is news for more of them than can be sent it at once, for as long
-/// as the program runs. It has a task of its own, away from those that read terminals.
-pub(crate) async fn cry(session: Arc<Session>) {
-    let mut ended = session.ended.subscribe();
-    let crying = async {
-        loop {
-            session.crier.notified().await;
-            let count = session.wake_all();
-            tokio::time::sleep(CRY_AGAIN * count).await;
-        }
-    };
-    tokio::select! {
-        () = crying => {}
-        _ = ended.wait_for(Option::is_some) => {}
     }
 }

@@ -10,6 +10,7 @@ mod log;
 mod pty;
 mod saved;
 pub(crate) mod viewer;
+mod watchers;
 
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -32,24 +33,14 @@ use self::log::Log;
 use self::viewer::Phase;
 use crate::outbox::Outbox;
 
-pub(crate) use self::keeper::{cry, keep};
+pub(crate) use self::keeper::keep;
 pub(crate) use self::pty::{Launch, Pty, spawn};
 pub(crate) use self::saved::{Facts, Saved};
 pub(crate) use self::viewer::Viewer;
+pub(crate) use self::watchers::cry;
 
 /// What can be put on the screen at once, in bytes: some milliseconds at worst.
 const SOON_SEEN: u64 = 1 << 16;
-/// More viewers than this are a crowd: each rests for so long times their number…
-const CROWD: u32 = 16;
-const REST: Duration = Duration::from_millis(1);
-/// …and no longer than this.
-const LONGEST_REST: Duration = Duration::from_secs(1);
-/// Viewers that are sent output by the task that reads it; more are woken instead…
-const AT_ONCE: usize = 4;
-/// …and so they are by more output than this, in bytes, which is no echo: reading goes on
-/// meanwhile.
-const MUCH: usize = 8 * 1024;
-
 /// A terminal's size, if it is one that a terminal can have.
 pub(crate) fn checked(size: TerminalSize) -> Option<TerminalSize> {
     let sides = 1..=MAX_TERMINAL_SIDE;
@@ -395,39 +386,6 @@ impl Session {
         drop(shown);
         self.wake_all();
         Ok(())
-    }
-
-    /// Takes what the program printed, and passes it on.
-    fn publish(&self, bytes: &[u8], now: u64) {
-        let offset = {
-            let mut log = self.log();
-            let offset = log.range().end;
-            log.append(bytes);
-            offset
-        };
-        locked(&self.about).last_output_at = Some(now);
-        let viewers = locked(&self.viewers);
-        if viewers.len() > AT_ONCE {
-            self.crier.notify_one();
-        } else if bytes.len() > MUCH {
-            viewers.iter().for_each(|viewer| viewer.wake());
-        } else {
-            viewers.iter().for_each(|viewer| viewer.nudge(offset, bytes));
-        }
-    }
-
-    /// How long a viewer rests behind much output. A crowd of them would take the processors from
-    /// the program; each shows what is there now all the same.
-    fn rest(&self) -> Duration {
-        let count = u32::try_from(locked(&self.viewers).len()).unwrap_or(u32::MAX);
-        if count > CROWD { REST.saturating_mul(count).min(LONGEST_REST) } else { Duration::ZERO }
-    }
-
-    /// Wakes every viewer; says how many there are.
-    fn wake_all(&self) -> u32 {
-        let viewers = locked(&self.viewers);
-        viewers.iter().for_each(|viewer| viewer.wake());
-        u32::try_from(viewers.len()).unwrap_or(u32::MAX)
     }
 
     /// Sees what is on the screen now, where that takes no time.

@@ -13,7 +13,8 @@ use tokio::time::Instant;
 
 use super::flow::Flow;
 use super::keyboards::Turn;
-use super::{Attaching, MUCH, Session, Violation};
+use super::watchers::MUCH;
+use super::{Attaching, Session, Violation};
 use crate::outbox::{Outbox, Sent};
 
 /// Written input is reported with the next output, which is mostly its echo; after this time
