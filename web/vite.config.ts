@@ -67,6 +67,9 @@ export default defineConfig({
   build: {
     target: 'es2022',
     assetsInlineLimit: 0,
+    // One stylesheet: Vite remembers one that failed and never asks for it again, so a part of the
+    // page that comes at the second attempt would stand without it.
+    cssCodeSplit: false,
     modulePreload: { polyfill: false },
     reportCompressedSize: true,
     rolldownOptions: {
