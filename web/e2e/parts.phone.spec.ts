@@ -53,7 +53,18 @@ test('a part that did not come once comes when it is asked for again', async ({ 
   await device.button('Add a device').click();
   await expect(sheet.getByRole('alert')).toContainText('could not be loaded');
   await page.unroute(ADD_DEVICE);
+  let come = () => {};
+  const held = new Promise<void>((resolve) => {
+    come = resolve;
+  });
+  await page.route(ADD_DEVICE, async (route) => {
+    await held;
+    await route.continue();
+  });
   await sheet.getByRole('button', { name: 'Try again' }).click();
+  await expect(sheet.getByRole('status')).toContainText('Loading');
+  await expect(sheet.getByRole('heading')).toBeFocused();
+  come();
   await sheet.getByRole('button', { name: 'Show the code' }).click();
   // Nothing but the part's own styles says so.
   await expect(sheet.getByLabel(/^Pairing code/)).toHaveCSS('user-select', 'all');
