@@ -52,6 +52,7 @@ export class DaemonLink implements Link, AttachmentHost {
   };
   #first: Connection | undefined;
   #line: Line | undefined;
+  #heard: number | undefined;
   #me: DeviceEntry | undefined;
   #cancelListing: (() => void) | undefined;
 
@@ -86,6 +87,10 @@ export class DaemonLink implements Link, AttachmentHost {
 
   get state(): LinkState {
     return this.#keeper.state;
+  }
+
+  get heard(): number | undefined {
+    return this.#line?.connection.heardAt ?? this.#heard;
   }
 
   get me(): DeviceEntry | undefined {
@@ -234,6 +239,7 @@ export class DaemonLink implements Link, AttachmentHost {
 
   #down(): void {
     const routes = this.#line?.routes;
+    this.#heard = this.heard;
     this.#line = undefined;
     this.#cancelListing?.();
     for (const attachment of [...this.#attachments]) attachment.disconnected();

@@ -93,6 +93,8 @@ export interface RequestFailure extends Error {
 export interface Link {
   readonly daemon: KnownDaemon;
   readonly state: LinkState;
+  /** When the daemon was last heard, by `Date.now()`; undefined before the first time. */
+  readonly heard: number | undefined;
   /** This device's own entry, once the daemon has told it. */
   readonly me: DeviceEntry | undefined;
   /** Every session, by number; kept while the link is down. */

@@ -50,7 +50,10 @@ export class LinkView {
     return this.#state.state === 'connected';
   }
 
-  /** Since when there is no link, by `Date.now()`: what is known is as of then. */
+  /**
+   * As of when what is known is, by `Date.now()`; undefined while there is a link. That a link is
+   * lost may be noticed hours later: behind a sleep.
+   */
   get lost(): number | undefined {
     return this.#lost;
   }
@@ -95,7 +98,7 @@ export class LinkView {
 
   #read(): void {
     this.#state = this.link.state;
-    this.#lost = this.connected ? undefined : (this.#lost ?? Date.now());
+    this.#lost = this.connected ? undefined : (this.link.heard ?? this.#lost ?? Date.now());
     this.#me = this.link.me;
     this.#sessions = [...this.link.sessions.values()].sort((a, b) => b.session - a.session);
   }

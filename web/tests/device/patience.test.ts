@@ -53,6 +53,18 @@ describe('a connection', () => {
     expect(daemon.line.closed).toBe(true);
   });
 
+  it('was heard when its last news came, however late its end is noticed', async () => {
+    expect(link.heard).toBeUndefined();
+    const daemon = await connected();
+    const heard = clock.now;
+    expect(link.heard).toBe(heard);
+    // The computer slept.
+    clock.now += 2 * HOUR;
+    daemon.line.cut();
+    await linkIs(link, 'waiting');
+    expect(link.heard).toBe(heard);
+  });
+
   it('that answers is kept', async () => {
     const daemon = await connected();
     for (let times = 0; times < 3; times += 1) {
