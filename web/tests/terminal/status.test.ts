@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import type { LinkState } from '../../src/device/types';
 import { shortcutOf } from '../../src/terminal/shortcuts';
 import { exitWords, type Situation, statusLine } from '../../src/views/session/status';
 
@@ -6,6 +7,7 @@ const FINE: Situation = {
   link: { state: 'connected' },
   daemon: 'desk',
   linkTold: false,
+  drawn: true,
   attachment: { state: 'attached' },
   unsent: 0,
   uncertain: false,
@@ -34,10 +36,25 @@ describe('the line above a terminal', () => {
     expect(statusLine({ ...told, link, unsent: 12 })).toEqual({
       tone: 'busy',
       text: 'The screen stands still. 12 bytes that you typed will be sent.',
-      actions: [],
+      actions: ['retry'],
     });
+    expect(statusLine({ ...told, link: { state: 'connecting' } })?.actions).toEqual([]);
     const over = statusLine({ ...told, link: { state: 'ended', end: 'revoked' }, unsent: 1 });
     expect(over?.text).toBe('The screen stands still. 1 byte that you typed may not have arrived.');
+  });
+
+  test('only a screen that there is stands still', () => {
+    const told = {
+      ...FINE,
+      linkTold: true,
+      drawn: false,
+      attachment: { state: 'waiting' },
+    } as const;
+    const said = (link: LinkState) => statusLine({ ...told, link })?.text;
+    const comes = 'The screen comes with the link.';
+    expect(said({ state: 'connecting' })).toBe(comes);
+    expect(said({ state: 'waiting', until: 2500, problem: 'unreachable' })).toBe(comes);
+    expect(said({ state: 'ended', end: 'revoked' })).toBe('There is no screen.');
   });
 
   test('a link that is over takes nothing, and says what may be lost', () => {

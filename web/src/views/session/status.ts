@@ -24,6 +24,8 @@ export interface Situation {
   readonly daemon: string;
   /** Whether the state of the link is said beside the terminal. */
   readonly linkTold: boolean;
+  /** Whether there is a screen: the daemon has sent one since the page was loaded. */
+  readonly drawn: boolean;
   readonly attachment: AttachmentState;
   /** Bytes typed that wait. */
   readonly unsent: number;
@@ -47,20 +49,23 @@ export function bytesTyped(count: number): string {
 }
 
 /** What a link that is down means for the terminal. */
-const STANDS_STILL = 'The screen stands still';
+function meaning({ link, drawn }: Situation): string {
+  if (drawn) return 'The screen stands still';
+  return link.state === 'ended' ? 'There is no screen' : 'The screen comes with the link';
+}
 
 function linkLine(situation: Situation): StatusLine | undefined {
-  const { link, daemon, unsent, now } = situation;
+  const { link, daemon, linkTold, unsent, now } = situation;
   if (link.state === 'connected') return undefined;
-  const title = situation.linkTold ? STANDS_STILL : linkSentence(link, daemon).title;
+  const title = linkTold ? meaning(situation) : linkSentence(link, daemon).title;
   if (link.state === 'ended') {
     const lost = unsent > 0 ? ` ${bytesTyped(unsent)} may not have arrived.` : '';
     return { tone: 'bad', text: `${title}.${lost}`, actions: ['back'] };
   }
   const kept = unsent > 0 && !situation.uncertain ? ` ${bytesTyped(unsent)} will be sent.` : '';
-  if (situation.linkTold) return { tone: 'busy', text: `${title}.${kept}`, actions: [] };
-  const when =
-    link.state === 'waiting' ? ` Trying again in ${secondsUntil(link.until, now)} s.` : '';
+  const counts = link.state === 'waiting' && !linkTold;
+  const when = counts ? ` Trying again in ${secondsUntil(link.until, now)} s.` : '';
+  // Also where it is told beside: the button there may be scrolled away.
   const actions: StatusAction[] = link.state === 'connecting' ? [] : ['retry'];
   return { tone: 'busy', text: `${title}.${when}${kept}`, actions };
 }
