@@ -35,13 +35,23 @@ export const install = new Install();
 
 let reloading = false;
 
+let withdraw = () => {};
+
+/** In place of what was offered before, which a later version outdates. */
 function offerReload(reload: () => void): void {
-  toasts.show('A new version of codeout is ready.', 'plain', [{ label: 'Reload', run: reload }]);
+  withdraw();
+  const actions = [{ label: 'Reload', run: reload }];
+  withdraw = toasts.show('A new version of codeout is ready.', 'plain', actions);
 }
+
+/** Of one worker is told twice when it is found while the page registers. */
+const watched = new WeakSet<ServiceWorker>();
 
 function watch(registration: ServiceWorkerRegistration): void {
   const { installing } = registration;
-  installing?.addEventListener('statechange', () => {
+  if (!installing || watched.has(installing)) return;
+  watched.add(installing);
+  installing.addEventListener('statechange', () => {
     // Without a controller this is the first one: nothing older is shown.
     if (installing.state !== 'installed' || !navigator.serviceWorker.controller) return;
     offerReload(() => installing.postMessage({ type: 'take-over' }));
