@@ -112,6 +112,12 @@ export function linkSentence(state: LinkState, name: string): LinkSentence {
   }
 }
 
+/** Whether the daemon has turned this device away. */
+export function isRefused(state: LinkState): boolean {
+  if (state.state !== 'ended') return false;
+  return state.end === 'revoked' || state.end === 'expired' || state.end === 'not-paired';
+}
+
 /**
  * Whether to offer to forget the daemon: on its own sealed word alone. Anybody on the way can say
  * the rest, and have the keys thrown away that would tell him from the daemon.

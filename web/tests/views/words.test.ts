@@ -3,6 +3,7 @@ import type { LinkEnd, LinkProblem, LinkState, PairProblem } from '../../src/dev
 import { attentionWords, endWords } from '../../src/views/attention';
 import { limitWords, seenWords } from '../../src/views/devices/device-words';
 import {
+  isRefused,
   linkSentence,
   listSentence,
   offersToForget,
@@ -96,6 +97,12 @@ describe('the link', () => {
     for (const end of keys(ENDS)) {
       expect(linkSentence({ state: 'ended', end }, 'desk').tone).toBe('bad');
     }
+  });
+
+  test('of all ends, those by the daemon’s word on this device are refusals', () => {
+    const refused = keys(ENDS).filter((end) => isRefused({ state: 'ended', end }));
+    expect(refused).toEqual(['revoked', 'expired', 'not-paired']);
+    expect(isRefused({ state: 'waiting', until: 0, problem: 'handshake' })).toBe(false);
   });
 
   test('who forgets a daemon hears whether that one lists it', () => {
