@@ -1,6 +1,7 @@
 import { expect, test } from './fixtures';
 
 const TERMINAL = /\/SessionView-/;
+const XTERM = /\/xterm-/;
 const ADD_DEVICE = /\/AddDevice-/;
 
 // Without a service worker, which would have the parts of the page at hand.
@@ -79,4 +80,22 @@ test('a part that did not come once comes when it is asked for again', async ({ 
   await expect(page.locator('.xterm-helpers')).toHaveCSS('position', 'absolute');
   await device.screen.enter('hello');
   await device.screen.shows(/^hello\nhello$/m);
+});
+
+test('a part of which a piece did not come is to be had by loading the page anew', async ({
+  desk,
+  device,
+}) => {
+  const { page } = device;
+  device.watch.expectFault(/ERR_FAILED/);
+  await desk.must('open', '-d', '--name', 'parts', '--', 'cat');
+  await page.route(XTERM, (route) => route.abort());
+  await device.pairWith(desk);
+  await device.listed('parts').click();
+  const missing = page.getByRole('alert');
+  await expect(missing).toContainText('The terminal could not be loaded.');
+  await expect(missing.getByRole('button')).toHaveText(['Reload', 'Try again', 'Back']);
+  await page.unroute(XTERM);
+  await device.button('Reload').click();
+  await device.screen.attached();
 });

@@ -1,6 +1,6 @@
 /**
- * Parts of the page that come when they are needed. A browser that did not get one remembers that
- * as long as the page is open, and asks for it again by another name only.
+ * Parts of the page that come when they are needed. Some browsers remember one that did not come as
+ * long as the page is open, and ask for it again by another name only.
  */
 
 /** Counts such names. */
@@ -15,6 +15,15 @@ export function missingScript(error: unknown, origin: string): string | undefine
   return script?.startsWith(`${origin}/assets/`) ? script : undefined;
 }
 
+/** A script of the part's own comes, and the part does not: only a page loaded anew may have it. */
+export class Remembered extends Error {}
+
+/** Whether the daemon gives a script. */
+async function comes(script: string): Promise<boolean> {
+  const answer = await fetch(script, { method: 'HEAD', cache: 'no-store' }).catch(() => undefined);
+  return answer?.ok === true;
+}
+
 async function attempt<Part>(load: () => Promise<Part>): Promise<Part> {
   try {
     return await load();
@@ -22,7 +31,11 @@ async function attempt<Part>(load: () => Promise<Part>): Promise<Part> {
     const script = missingScript(error, window.location.origin);
     if (script === undefined) throw error;
     again += 1;
-    return import(/* @vite-ignore */ `${script}?again=${again}`);
+    const anew: Promise<Part> = import(/* @vite-ignore */ `${script}?again=${again}`);
+    return anew.catch(async (cause: unknown) => {
+      // What it imports in turn has no other name.
+      throw (await comes(script)) ? new Remembered(script, { cause }) : cause;
+    });
   }
 }
 

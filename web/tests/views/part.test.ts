@@ -1,5 +1,5 @@
-import { describe, expect, test } from 'vitest';
-import { missingScript, part } from '../../src/views/part';
+import { describe, expect, test, vi } from 'vitest';
+import { missingScript, part, Remembered } from '../../src/views/part';
 
 const ORIGIN = 'http://desk.test:8400';
 const SCRIPT = `${ORIGIN}/assets/AddDevice-B1x_2-y.js`;
@@ -33,5 +33,19 @@ describe('a part of the page', () => {
     await expect(get()).rejects.toThrow('Importing');
     expect(await Promise.all([get(), get()])).toEqual([2, 2]);
     expect(await get()).toBe(2);
+  });
+
+  test('whose script comes and which does not wants a page loaded anew', async () => {
+    Object.assign(globalThis, { window: { location: { origin: ORIGIN } } });
+    const get = part(() => Promise.reject(new TypeError(`Failed to fetch: ${SCRIPT}`)));
+    const asked = vi.spyOn(globalThis, 'fetch');
+    asked.mockResolvedValueOnce(new Response());
+    await expect(get()).rejects.toBeInstanceOf(Remembered);
+    asked.mockResolvedValueOnce(new Response(null, { status: 404 }));
+    await expect(get()).rejects.not.toBeInstanceOf(Remembered);
+    asked.mockRejectedValueOnce(new TypeError('Failed to fetch'));
+    await expect(get()).rejects.not.toBeInstanceOf(Remembered);
+    expect(asked).toHaveBeenCalledTimes(3);
+    asked.mockRestore();
   });
 });
