@@ -98,7 +98,8 @@ async fn restart(process: &DaemonProcess, sessions: &[Readers]) -> Status {
     let after = process.connect().await.sessions().await.unwrap();
     assert_eq!(after.len(), SESSIONS);
     for (before, after) in before.iter().zip(&after) {
-        assert!(after.ended.is_none(), "{after:?}");
+        // One may be done by now, where that takes long.
+        assert!(after.ended.is_none_or(|ended| ended.status == ExitStatus::Exit(0)), "{after:?}");
         assert_eq!(
             (before.session, &before.name, before.opened_at),
             (after.session, &after.name, after.opened_at)
@@ -121,7 +122,7 @@ async fn restarts_end_no_session_and_lose_no_byte() {
         typing.spawn(async move { type_numbers(&input, BLOCKS, read).await });
     }
 
-    for (number, part) in [(1, BLOCKS / 4), (2, BLOCKS / 2)] {
+    for (number, part) in [(1, BLOCKS / 8), (2, BLOCKS / 4)] {
         all_read(&sessions, part).await;
         let after = restart(&process, &sessions).await;
         assert_eq!((after.pid, after.port), (before.pid, before.port));
