@@ -41,6 +41,7 @@ pub(crate) use self::watchers::cry;
 
 /// What can be put on the screen at once, in bytes: some milliseconds at worst.
 const SOON_SEEN: u64 = 1 << 16;
+
 /// A terminal's size, if it is one that a terminal can have.
 pub(crate) fn checked(size: TerminalSize) -> Option<TerminalSize> {
     let sides = 1..=MAX_TERMINAL_SIDE;

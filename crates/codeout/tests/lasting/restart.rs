@@ -49,15 +49,6 @@ async fn all_read(sessions: &[Readers], blocks: u64) {
     }
 }
 
-/// Waits until each has read more than it has now.
-async fn all_read_on(sessions: &[Readers]) {
-    let now = |read: &watch::Receiver<u64>| (read.clone(), *read.borrow());
-    let all: Vec<_> = sessions.iter().flat_map(|readers| readers.read.iter().map(now)).collect();
-    for (mut read, now) in all {
-        in_time(read.wait_for(|read| *read > now || *read == BLOCKS)).await.unwrap();
-    }
-}
-
 /// Opens the sessions. This computer watches all of them and types, a laptop and a phone watch half
 /// of them each. Returns what is typed with, too.
 async fn watched(
@@ -87,24 +78,34 @@ async fn watched(
     (sessions, inputs)
 }
 
-/// Asks the daemon to go on as another program, and waits until every device has read on.
-async fn restart(process: &DaemonProcess, sessions: &[Readers]) -> Status {
+/// Asks the daemon to go on as another program, lets `more` blocks be typed then, and waits until
+/// every device has read on.
+async fn restart(
+    process: &DaemonProcess,
+    sessions: &[Readers],
+    typing: &watch::Sender<u64>,
+    more: u64,
+) -> Status {
     let before = process.connect().await.sessions().await.unwrap();
     let began = Instant::now();
     let status = process.restart().await;
     let taken_over = began.elapsed();
-    all_read_on(sessions).await;
-    println!("another program runs after {taken_over:?}; all went on after {:?}", began.elapsed());
     let after = process.connect().await.sessions().await.unwrap();
     assert_eq!(after.len(), SESSIONS);
     for (before, after) in before.iter().zip(&after) {
-        // One may be done by now, where that takes long.
-        assert!(after.ended.is_none_or(|ended| ended.status == ExitStatus::Exit(0)), "{after:?}");
+        assert!(after.ended.is_none(), "{after:?}");
         assert_eq!(
             (before.session, &before.name, before.opened_at),
             (after.session, &after.name, after.opened_at)
         );
     }
+    let now = |read: &watch::Receiver<u64>| (read.clone(), *read.borrow());
+    let all: Vec<_> = sessions.iter().flat_map(|readers| readers.read.iter().map(now)).collect();
+    typing.send_replace(more);
+    for (mut read, now) in all {
+        in_time(read.wait_for(|read| *read > now)).await.unwrap();
+    }
+    println!("another program runs after {taken_over:?}; all went on after {:?}", began.elapsed());
     status
 }
 
@@ -115,16 +116,18 @@ async fn restarts_end_no_session_and_lose_no_byte() {
     let (mut reading, mut typing) = (JoinSet::new(), JoinSet::new());
     let (sessions, inputs) = watched(&process, &mut reading).await;
     let began = Instant::now();
-    // All sessions keep together, so that none is done early.
-    let all: Vec<_> = sessions.iter().flat_map(|readers| readers.read.clone()).collect();
+    // All sessions keep together, and no further than this, so that none is done early.
+    let (may_type, limit) = watch::channel(BLOCKS / 4);
+    let mut all: Vec<_> = sessions.iter().flat_map(|readers| readers.read.clone()).collect();
+    all.push(limit);
     for input in inputs {
         let read = all.clone();
         typing.spawn(async move { type_numbers(&input, BLOCKS, read).await });
     }
 
-    for (number, part) in [(1, BLOCKS / 8), (2, BLOCKS / 4)] {
+    for (number, part, more) in [(1, BLOCKS / 8, BLOCKS / 2), (2, BLOCKS / 4, BLOCKS)] {
         all_read(&sessions, part).await;
-        let after = restart(&process, &sessions).await;
+        let after = restart(&process, &sessions, &may_type, more).await;
         assert_eq!((after.pid, after.port), (before.pid, before.port));
         assert_eq!(after.restarts, number);
     }
