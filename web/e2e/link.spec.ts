@@ -114,9 +114,15 @@ test('a revoked device is told, and does not come back', async ({ desk, device }
   const screen = await device.openSession('stream');
   await screen.shows(/\d\d:\d\d:\d\d/);
   const [{ name = '' } = {}] = await desk.devices();
+  // By the daemon's last word, and not by an attempt to come back.
+  let attempts = 0;
+  device.page.on('websocket', () => {
+    attempts += 1;
+  });
   await desk.must('devices', 'revoke', name);
   const told = device.page.getByText('This device was revoked');
   await expect(told.first()).toBeVisible();
+  expect(attempts).toBe(0);
   expect(await desk.devices()).toEqual([]);
   // Nothing takes what could not arrive.
   await expect(device.page.getByRole('toolbar')).toHaveCount(0);

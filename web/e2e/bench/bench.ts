@@ -169,7 +169,7 @@ test('a device that is revoked', async ({ desk, newDevice }) => {
     told.push(Number(await (await seen).jsonValue()) - began);
     await device.page.close();
   }
-  say('`devices revoke` begun to a streaming page that says so', spread(told));
+  say('`devices revoke` to a streaming page that says so (to reach: 1 s)', spread(told));
 });
 
 async function sayMemory(page: BarePage, when: string): Promise<void> {
