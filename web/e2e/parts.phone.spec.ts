@@ -1,8 +1,18 @@
+import type { Desk } from './desk';
+import type { BrowserDevice } from './device';
 import { expect, test } from './fixtures';
 
 const TERMINAL = /\/SessionView-/;
 const XTERM = /\/xterm-/;
 const ADD_DEVICE = /\/AddDevice-/;
+
+/** Pairs a page to which these parts do not come, with a desk that has a session. */
+async function pairsWithout(parts: RegExp[], desk: Desk, device: BrowserDevice): Promise<void> {
+  device.watch.expectFault(/ERR_FAILED/);
+  await desk.must('open', '-d', '--name', 'parts', '--', 'cat');
+  for (const part of parts) await device.page.route(part, (route) => route.abort());
+  await device.pairWith(desk);
+}
 
 // Without a service worker, which would have the parts of the page at hand.
 test('a part that does not come is a new version when the daemon has one', async ({
@@ -10,10 +20,7 @@ test('a part that does not come is a new version when the daemon has one', async
   device,
 }) => {
   const { page } = device;
-  device.watch.expectFault(/ERR_FAILED/);
-  await desk.must('open', '-d', '--name', 'parts', '--', 'cat');
-  await page.route(TERMINAL, (route) => route.abort());
-  await device.pairWith(desk);
+  await pairsWithout([TERMINAL], desk, device);
   await device.listed('parts').click();
   await expect(page.getByText('The terminal could not be loaded.')).toBeVisible();
   const told = page.getByText('A new version of codeout is ready.');
@@ -41,10 +48,7 @@ test('a part that does not come is a new version when the daemon has one', async
 
 test('a part that did not come once comes when it is asked for again', async ({ desk, device }) => {
   const { page } = device;
-  device.watch.expectFault(/ERR_FAILED/);
-  await desk.must('open', '-d', '--name', 'parts', '--', 'cat');
-  for (const part of [TERMINAL, ADD_DEVICE]) await page.route(part, (route) => route.abort());
-  await device.pairWith(desk);
+  await pairsWithout([TERMINAL, ADD_DEVICE], desk, device);
   await page.getByRole('navigation', { name: 'Views' }).getByText('Devices').click();
   await device.button('Add a device').click();
   const sheet = page.getByRole('dialog', { name: 'Add a device' });
@@ -87,10 +91,7 @@ test('a part of which a piece did not come is to be had by loading the page anew
   device,
 }) => {
   const { page } = device;
-  device.watch.expectFault(/ERR_FAILED/);
-  await desk.must('open', '-d', '--name', 'parts', '--', 'cat');
-  await page.route(XTERM, (route) => route.abort());
-  await device.pairWith(desk);
+  await pairsWithout([XTERM], desk, device);
   await device.listed('parts').click();
   const missing = page.getByRole('alert');
   await expect(missing).toContainText('The terminal could not be loaded.');

@@ -1,3 +1,4 @@
+import type { Page } from '@playwright/test';
 import { expect, test } from './fixtures';
 
 test('several lines are shown before they are pasted into a shell', async ({ desk, device }) => {
@@ -41,17 +42,22 @@ test('text is selected and copied while a program holds the mouse', async ({ des
   await expect(device.page.locator('#box')).toHaveValue(/to be copied/);
 });
 
+/** Clicks on what is shown first, as a mouse gets there. */
+async function clickFirstWord(page: Page): Promise<void> {
+  const box = await page.locator('.xterm-screen').boundingBox();
+  if (!box) throw new Error('no screen');
+  await page.mouse.move(box.x + 20, box.y + 6);
+  await page.mouse.move(box.x + 24, box.y + 8);
+  await page.mouse.click(box.x + 24, box.y + 8);
+}
+
 test('a link shows where it really leads before it opens', async ({ desk, device }) => {
   const link = '\\033]8;;https://target.test/path\\033\\\\looks.like.test\\033]8;;\\033\\\\';
   await desk.must('open', '-d', '--name', 'link', '--', 'sh', '-c', `printf '${link}'; sleep 1000`);
   await device.pairWith(desk);
   const screen = await device.openSession('link');
   await screen.shows(/looks\.like\.test/);
-  const box = await device.page.locator('.xterm-screen').boundingBox();
-  if (!box) throw new Error('no screen');
-  await device.page.mouse.move(box.x + 20, box.y + 6);
-  await device.page.mouse.move(box.x + 24, box.y + 8);
-  await device.page.mouse.click(box.x + 24, box.y + 8);
+  await clickFirstWord(device.page);
   const sheet = device.page.getByRole('dialog', { name: 'Open this link?' });
   await expect(sheet).toContainText('https://target.test/path');
   await expect(sheet.getByRole('button', { name: 'Open in a new tab' })).toBeVisible();
@@ -63,11 +69,7 @@ test('an address in plain text is a link, which shows where it leads', async ({ 
   await device.pairWith(desk);
   const screen = await device.openSession('plain');
   await screen.shows(/plain\.test/);
-  const box = await device.page.locator('.xterm-screen').boundingBox();
-  if (!box) throw new Error('no screen');
-  await device.page.mouse.move(box.x + 20, box.y + 6);
-  await device.page.mouse.move(box.x + 24, box.y + 8);
-  await device.page.mouse.click(box.x + 24, box.y + 8);
+  await clickFirstWord(device.page);
   const sheet = device.page.getByRole('dialog', { name: 'Open this link?' });
   await expect(sheet).toContainText('https://plain.test/path');
 });
