@@ -51,6 +51,7 @@ pub(crate) fn all(recordings: &[Recording]) -> Vec<Stream> {
         ),
         stream("full lines", &full_lines(1)),
         stream("short lines", b"y\r\n"),
+        stream("build log", build_log().as_bytes()),
         stream("colour", colour().as_bytes()),
         stream("CJK", "漢字とかなを混ぜた文章。中文字符，한국어 문장도 있다.\r\n".as_bytes()),
         stream(
@@ -71,7 +72,18 @@ pub(crate) fn full_lines(count: usize) -> Vec<u8> {
     line.repeat(count)
 }
 
-/// As a compiler or `ls` does it, and a gradient.
+/// As a compiler or a test run prints it: a word of each line in colour.
+fn build_log() -> String {
+    let line = |n: usize| {
+        format!(
+            "{n} \x1b[3{}mcompiling\x1b[0m a module with a name of some length, again\r\n",
+            n % 8
+        )
+    };
+    (0..500).map(line).collect()
+}
+
+/// As `ls` does it, and a gradient.
 fn colour() -> String {
     let words = (0..10).map(|n| format!("\x1b[1;3{}mword\x1b[0m ", n % 8));
     let gradient = (0..20).map(|n| format!("\x1b[38;2;{};{};128m#", n * 12, 255 - n * 12));

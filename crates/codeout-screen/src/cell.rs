@@ -71,11 +71,20 @@ impl Cell {
     /// Whether all are ASCII or empty, one column wide, and of the default style.
     pub(crate) fn are_plain(cells: &[Cell]) -> bool {
         // Without a branch for each.
-        let odd = |cell: &Cell| cell.style | (cell.content ^ 1 << WIDTH) & !0x7f;
-        cells.iter().fold(0, |all, cell| all | odd(cell)) == 0
+        cells.iter().fold(0, |all, cell| all | cell.style | cell.beyond_ascii()) == 0
     }
 
-    /// The one byte of a plain cell, 0 where it is empty.
+    /// Whether all are ASCII or empty, and one column wide.
+    pub(crate) fn are_ascii(cells: &[Cell]) -> bool {
+        cells.iter().fold(0, |all, cell| all | cell.beyond_ascii()) == 0
+    }
+
+    /// 0 where it is ASCII or empty, and one column wide.
+    const fn beyond_ascii(self) -> u32 {
+        (self.content ^ 1 << WIDTH) & !0x7f
+    }
+
+    /// The one byte of such a cell, 0 where it is empty.
     pub(crate) const fn byte(self) -> u8 {
         self.content as u8
     }

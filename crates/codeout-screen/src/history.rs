@@ -221,9 +221,14 @@ fn pack(
     }
     packed.push(wrapped | STYLED);
     for run in cells.chunk_by(|one, other| one.style == other.style) {
+        push_style(styles.get(run[0].style), packed);
+        if Cell::are_ascii(run) {
+            push_number(run.len() as u32, packed);
+            packed.extend(run.iter().map(|cell| cell.byte()));
+            continue;
+        }
         text.clear();
         run.iter().for_each(|cell| push_cell(*cell, graphemes, text));
-        push_style(styles.get(run[0].style), packed);
         push_number(text.len() as u32, packed);
         packed.extend_from_slice(text.as_bytes());
     }

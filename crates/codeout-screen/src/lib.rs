@@ -28,6 +28,7 @@
 //! }
 //! ```
 
+mod ascii;
 mod cell;
 mod charset;
 mod csi;
@@ -53,6 +54,7 @@ use std::ops::Range;
 
 pub use history::HistoryLimits;
 use parser::Parser;
+use skip::PenOf;
 use terminal::Terminal;
 
 /// No side of a screen is longer.
@@ -116,8 +118,21 @@ impl Screen {
         }
         let (rows, limits) = (self.terminal.rows, self.terminal.limits());
         let Some((bytes, lines)) = skip::skippable(parts, rows, limits) else { return 0 };
+        self.follow_pen(parts, bytes);
         self.terminal.skip(lines);
         bytes
+    }
+
+    /// Brings the pen to where it is behind the first `count` bytes of what can be skipped.
+    fn follow_pen(&mut self, parts: &[&[u8]], count: usize) {
+        let mut left = count;
+        for part in parts {
+            let (skipped, _) = part.split_at(part.len().min(left));
+            left -= skipped.len();
+            if skipped.contains(&0x1b) || !self.parser.is_idle() {
+                self.parser.feed(skipped, &mut PenOf(&mut self.terminal));
+            }
+        }
     }
 
     /// Takes another size, brought into bounds as by [`new`](Self::new). Lines of the main screen wrap anew, and come out of the history or go

@@ -2,6 +2,7 @@
 //! <https://vt100.net/emu/dec_ansi_parser>, over characters instead of bytes. So U+0080 to U+009F
 //! are controls, and bytes that are not UTF-8 are left out.
 
+use crate::ascii::printable_length;
 use crate::params::Params;
 
 /// What the parser found. Strings other than OSC are swallowed.
@@ -145,8 +146,7 @@ impl Parser {
         while let Some(&byte) = rest.first() {
             let done = match byte {
                 0x20..=0x7e if self.is_idle() => {
-                    let end = rest.iter().position(|byte| !matches!(byte, 0x20..=0x7e));
-                    let end = end.unwrap_or(rest.len());
+                    let end = printable_length(rest);
                     screen.print_ascii(&rest[..end]);
                     end
                 }

@@ -1,11 +1,20 @@
 //! Output that would have scrolled out of the history before anybody could see it.
 
+use crate::ascii::printable_length;
 use crate::charset::Charset;
 use crate::history::HistoryLimits;
+use crate::params::Params;
+use crate::parser::{Marks, Perform};
+use crate::sgr;
 use crate::terminal::Terminal;
 
 /// Lines more than could be kept that stay, so that nothing depends on where rows begin.
 const SLACK: usize = 16;
+
+const ESCAPE: u8 = 0x1b;
+
+/// The most bytes of numbers in a sequence that moves nothing.
+const LONGEST: usize = 64;
 
 /// Bytes that are looked at together, which a compiler does many at a time.
 const BLOCK: usize = 64;
@@ -67,38 +76,95 @@ fn nth_last_line_feed(bytes: &[u8], count: usize) -> Option<usize> {
     feeds.nth(left.checked_sub(1)?)
 }
 
-/// As much of the parts as is only text, with CR, LF and TAB.
+/// As much of the parts as is only text, with CR, LF and TAB, and sequences that move nothing. The
+/// beginning of another sequence may be the last of it.
 fn plain<'a>(parts: &[&'a [u8]]) -> Vec<&'a [u8]> {
-    let (mut plain, mut before) = (Vec::with_capacity(parts.len()), 0);
+    let (mut plain, mut within) = (Vec::with_capacity(parts.len()), Within::default());
     for part in parts {
-        let length = plain_length(part, before);
+        let length = within.plain_length(part);
         plain.push(&part[..length]);
         if length < part.len() {
             break;
         }
-        before = part.last().copied().unwrap_or(before);
     }
     plain
 }
 
-/// As [`plain`], for one part, with the byte before it.
-fn plain_length(bytes: &[u8], before: u8) -> usize {
-    let (mut at, mut before) = (0, before);
-    for block in bytes.chunks(BLOCK) {
-        if !block.iter().fold(true, |all, byte| all & is_plain_anywhere(*byte)) {
-            for (within, byte) in block.iter().enumerate() {
-                // Behind 0xc2 these are controls.
-                let is_rest = (0x80..=0x9f).contains(byte) && before != 0xc2;
-                if !is_plain_anywhere(*byte) && !is_rest {
-                    return at + within;
-                }
-                before = *byte;
-            }
-        }
-        at += block.len();
-        before = block[block.len() - 1];
+/// Where in plain output a byte is.
+#[derive(Clone, Copy)]
+enum Within {
+    /// Text, behind that byte.
+    Text(u8),
+    /// ESC was the last.
+    Escape,
+    /// A control sequence, behind so many of its bytes.
+    Sequence(usize),
+}
+
+impl Default for Within {
+    fn default() -> Within {
+        Within::Text(0)
     }
-    at
+}
+
+impl Within {
+    /// How many of the next bytes are plain. They may be cut anywhere.
+    fn plain_length(&mut self, bytes: &[u8]) -> usize {
+        let mut at = 0;
+        while let Some(&byte) = bytes.get(at) {
+            if let Within::Text(before) = self {
+                let length = plain_text_length(&bytes[at..]);
+                if length > 0 {
+                    at += length;
+                    *before = bytes[at - 1];
+                    continue;
+                }
+            }
+            if !self.takes(byte) {
+                break;
+            }
+            at += 1;
+        }
+        at
+    }
+
+    /// Goes on behind `byte`, if it is plain here.
+    fn takes(&mut self, byte: u8) -> bool {
+        let next = match (*self, byte) {
+            (Within::Text(_), ESCAPE) => Within::Escape,
+            (Within::Text(before), _) => {
+                // Behind 0xc2 these are controls.
+                let is_rest = (0x80..=0x9f).contains(&byte) && before != 0xc2;
+                if !is_plain_anywhere(byte) && !is_rest {
+                    return false;
+                }
+                Within::Text(byte)
+            }
+            (Within::Escape, b'[') => Within::Sequence(0),
+            (Within::Sequence(length), b'0'..=b';') if length < LONGEST => {
+                Within::Sequence(length + 1)
+            }
+            // SGR; and queries, which a terminal that is shown answers.
+            (Within::Sequence(_), b'm' | b'n' | b'c') => Within::Text(byte),
+            _ => return false,
+        };
+        *self = next;
+        true
+    }
+}
+
+/// How many of the first bytes are plain wherever they are.
+fn plain_text_length(bytes: &[u8]) -> usize {
+    let is_plain =
+        |block: &&[u8]| block.iter().fold(true, |all, byte| all & is_plain_anywhere(*byte));
+    let mut at = bytes.chunks_exact(BLOCK).take_while(is_plain).count() * BLOCK;
+    loop {
+        at += printable_length(&bytes[at..]);
+        if !bytes.get(at).is_some_and(|byte| is_plain_anywhere(*byte)) {
+            return at;
+        }
+        at += 1;
+    }
 }
 
 fn is_plain_anywhere(byte: u8) -> bool {
@@ -129,4 +195,22 @@ impl Terminal {
     pub(crate) fn limits(&self) -> HistoryLimits {
         self.history.limits()
     }
+}
+
+/// Changes the pen alone, as what is skipped does.
+pub(crate) struct PenOf<'a>(pub(crate) &'a mut Terminal);
+
+impl Perform for PenOf<'_> {
+    fn csi(&mut self, marks: Marks, params: &Params, last: u8) {
+        if marks == Marks::default() && last == b'm' {
+            sgr::apply(self.0.pen_mut(), params);
+        }
+    }
+
+    fn print_ascii(&mut self, _: &[u8]) {}
+    fn print(&mut self, _: char) {}
+    fn execute(&mut self, _: u8) {}
+    fn esc(&mut self, _: Marks, _: u8) {}
+    fn osc(&mut self, _: &str) {}
+    fn interrupt(&mut self) {}
 }

@@ -147,6 +147,10 @@ impl Styles {
     }
 
     pub(crate) fn number(&mut self, style: Style) -> u32 {
+        // Most are the default one.
+        if style == Style::default() {
+            return 0;
+        }
         if let Some(number) = self.numbers.get(&style) {
             return *number;
         }

@@ -126,15 +126,30 @@ proptest! {
     }
 }
 
-/// Lines of text, with and without carriage returns.
+/// Lines of text, with and without carriage returns, with sequences that move nothing, and a few
+/// that do.
 fn lines() -> impl Strategy<Value = Vec<u8>> {
     let end = prop_oneof![8 => Just("\r\n"), 1 => Just("\n"), 1 => Just("\t\r\n")];
-    let line = ("[a-z 中é\u{301}]{0,20}", end, prop::option::weighted(0.1, any::<u8>()));
-    let line = line.prop_map(|(text, end, byte)| {
+    let line =
+        ("[a-z 中é\u{301}]{0,20}", sequence(), end, prop::option::weighted(0.1, any::<u8>()));
+    let line = line.prop_map(|(text, sequence, end, byte)| {
         let byte = byte.filter(|byte| *byte >= 0xa0);
-        [text.as_bytes(), &Vec::from_iter(byte), end.as_bytes()].concat()
+        [text.as_bytes(), sequence.as_bytes(), &Vec::from_iter(byte), end.as_bytes()].concat()
     });
     prop::collection::vec(line, 0..90).prop_map(|lines| lines.concat())
+}
+
+fn sequence() -> impl Strategy<Value = &'static str> {
+    let moves =
+        prop::sample::select(&["\x1b[2J", "\x1b[3A", "\x1b[?1049h", "\x1bc", "\x1b[1 q"][..]);
+    prop_oneof![
+        120 => Just(""),
+        60 => prop::sample::select(&[
+            "\x1b[m", "\x1b[1;31m", "\x1b[44m", "\x1b[38;5;200;4:3m", "\x1b[48:2::1:2:3m",
+            "\x1b[6n", "\x1b[0c",
+        ][..]),
+        1 => moves,
+    ]
 }
 
 /// The characters of the history and the screen, each line as it was before it wrapped.

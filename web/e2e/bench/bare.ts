@@ -11,7 +11,7 @@ import WebSocket from 'ws';
 import { DESKTOP, launchOptions } from '../browser';
 import type { Desk } from '../desk';
 import { betweenLooks } from '../wait';
-import { type Marks, watchMarks } from './marks';
+import { type Marks, watchMarks, whenPainted } from './marks';
 
 /** How long anything here may take, in milliseconds. */
 const PATIENCE = 60_000;
@@ -142,6 +142,11 @@ export class BarePage {
   /** When that was first painted, in milliseconds of the page's clock. */
   async painted(name: keyof Marks['painted']): Promise<number> {
     return this.until(`window.marks?.painted[${JSON.stringify(name)}]`);
+  }
+
+  /** As `painted`, in a page that stays. It is asked once: each question takes from what it does. */
+  async willPaint(name: keyof Marks['painted']): Promise<number> {
+    return this.run(whenPainted(name));
   }
 
   /** The page's JavaScript heap after a collection, and its process in the system, in MiB. */

@@ -15,6 +15,21 @@ export interface Marks {
   readonly workers: number[];
 }
 
+/** What the window dispatches when something was painted first. */
+const PAINTED = 'bench-painted';
+
+/** The script that waits in a page for what is painted first, without asking again and again. */
+export function whenPainted(name: keyof Marks['painted']): string {
+  const [key, event] = [name, PAINTED].map((one) => JSON.stringify(one));
+  return `new Promise((resolve) => {
+    const look = () => {
+      if (marks.painted[${key}] !== undefined) resolve(marks.painted[${key}]);
+    };
+    window.addEventListener(${event}, look);
+    look();
+  })`;
+}
+
 /** Runs in the page before anything of it. */
 export function watchMarks(): void {
   const marks: Marks = {
@@ -67,6 +82,7 @@ export function watchMarks(): void {
         const now = performance.now();
         if (key !== undefined) marks.echoes.push(now - key);
         for (const [name] of due) Object.assign(marks.painted, { [name]: now });
+        if (due.length > 0) window.dispatchEvent(new Event('bench-painted'));
       };
       port2.postMessage(0);
     };

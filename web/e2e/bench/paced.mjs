@@ -1,6 +1,6 @@
 /**
- * A program that prints no faster than its terminal takes it: `node paced.mjs FILE TOTAL`. It
- * waits for a byte, prints FILE again and again until that are TOTAL bytes, and asks behind each
+ * A program that prints no faster than its terminal takes it: `node paced.mjs FILE TOTAL`, on a
+ * terminal in raw mode (what Node.js calls so has each line feed written by itself). It waits for a byte, prints FILE again and again until that are TOTAL bytes, and asks behind each
  * where the cursor is. No more than `ahead` bytes are printed without their answer, so that nobody
  * who watches falls behind, and every byte is sent to the one who answers.
  */
@@ -45,7 +45,6 @@ function end() {
   process.stdout.write('\r\nALL-SHOWN\r\n');
 }
 
-process.stdin.setRawMode(true);
 process.stdout.write('$ ');
 process.stdin.once('data', () => {
   process.stdin.on('data', hear);
