@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use codeout_protocol::message::{
-    Chunk, ErrorCode, FromDevice, MAX_CHUNK, Request, SessionId, TerminalSize,
+    Chunk, ErrorCode, Event, FromDevice, MAX_CHUNK, Request, SessionId, TerminalSize,
 };
 use tokio::sync::oneshot;
 use zeroize::Zeroizing;
@@ -239,8 +239,12 @@ impl AttachmentReader {
 impl Drop for AttachmentReader {
     fn drop(&mut self) {
         let Handle { track, shared } = &*self.handle;
-        if track.stop_reading() {
+        let (due, ended) = track.stop_reading();
+        if due {
             shared.line.leave(Chore::Acknowledge(Arc::clone(track)));
+        }
+        if let Some(status) = ended {
+            shared.tell(Event::SessionEnded { session: track.session, status });
         }
     }
 }

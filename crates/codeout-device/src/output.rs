@@ -139,6 +139,14 @@ impl Queue {
         Some(item)
     }
 
+    /// How the program has ended, if that waits.
+    pub(crate) fn ended(&self) -> Option<ExitStatus> {
+        match self.items.back() {
+            Some(Item::Ended(status)) => Some(*status),
+            _ => None,
+        }
+    }
+
     /// Drops everything. Returns how many bytes there were.
     pub(crate) fn clear(&mut self) -> u64 {
         let length =

@@ -154,8 +154,7 @@ impl Reader {
     fn ended(&mut self, session: SessionId, status: ExitStatus) {
         if let Some(track) = self.attached.remove(&session) {
             self.shared.forget_attachment(&track);
-            track.finish(Over::Ended(status));
-            if !track.leaving.load(Ordering::Acquire) {
+            if track.finish(Over::Ended(status)) {
                 return;
             }
         }

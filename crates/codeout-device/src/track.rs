@@ -264,13 +264,15 @@ impl Track {
         self.flow().queue.is_empty()
     }
 
-    /// Nobody reads any more. Returns whether the daemon is to hear of it now.
-    pub(crate) fn stop_reading(&self) -> bool {
+    /// Nobody reads any more. Returns whether the daemon is to hear of it now, and the session's
+    /// end, if that came and was not read.
+    pub(crate) fn stop_reading(&self) -> (bool, Option<ExitStatus>) {
         let mut flow = self.flow();
+        let ended = flow.queue.ended();
         flow.unread = true;
         flow.queue.clear();
         flow.dealt = flow.received;
-        flow.is_due(Instant::now())
+        (flow.is_due(Instant::now()), ended)
     }
 
     /// The record that says how much is dealt with, if that is news. It must be sent.
@@ -330,17 +332,24 @@ impl Track {
         usize::try_from(INPUT_WINDOW.saturating_sub(in_flight)).unwrap_or(0)
     }
 
-    /// The attachment is over, if it was not before.
-    pub(crate) fn finish(&self, how: Over) {
+    /// The attachment is over, if it was not before. Returns whether the session's end waits to be
+    /// read.
+    pub(crate) fn finish(&self, how: Over) -> bool {
         let mut flow = self.flow();
+        let mut waits = false;
         if self.over().is_none() {
-            if let Over::Ended(status) = how {
+            let is_read = !flow.unread && !self.leaving.load(Ordering::Acquire);
+            if let Over::Ended(status) = how
+                && is_read
+            {
                 flow.queue.push_mark(Item::Ended(status));
+                waits = true;
             }
             self.over.send_replace(Some(how));
         }
         drop(flow);
         self.more.notify_one();
+        waits
     }
 
     /// Whether and how it is over.

@@ -191,6 +191,37 @@ async fn detaching_from_what_ends_meanwhile_is_no_error() {
 }
 
 #[tokio::test]
+async fn an_end_that_nobody_reads_is_heard_like_everybody_elses() {
+    let status = ExitStatus::Exit(3);
+    let ended = Event::SessionEnded { session: 5, status };
+    // It came, and the attachment is left unread.
+    let (_daemon, connection, session, mut peer) = attached().await;
+    let (mut input, reader) = session.split();
+    peer.event(ended.clone()).await;
+    while input.write_input(b"x").await != Err(InputError::SessionEnded) {}
+    drop(reader);
+    input.detach().await.unwrap();
+    assert_eq!(connection.next_event().await, Some(ended.clone()));
+
+    // Nobody reads when it comes.
+    let (_daemon, connection, session, mut peer) = attached().await;
+    let (_input, reader) = session.split();
+    drop(reader);
+    peer.event(ended.clone()).await;
+    assert_eq!(connection.next_event().await, Some(ended.clone()));
+
+    // What was read is not heard again.
+    let (_daemon, connection, mut session, mut peer) = attached().await;
+    peer.event(ended).await;
+    let Some(SessionOutput::Ended(read)) = session.read().await else { panic!() };
+    assert_eq!(read, status);
+    drop(session);
+    let other = Event::SessionDismissed { session: 5 };
+    peer.event(other.clone()).await;
+    assert_eq!(connection.next_event().await, Some(other));
+}
+
+#[tokio::test]
 async fn attaching_again_replaces_the_attachment() {
     let (_daemon, connection, mut first, mut peer) = attached().await;
     peer.output(5, 0, b"one").await;
