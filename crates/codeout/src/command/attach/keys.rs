@@ -6,6 +6,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use codeout_device::{InputError, LastingInput};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
@@ -44,7 +45,7 @@ fn read_terminal(
 ) {
     let mut buffer = Zeroizing::new(vec![0; AT_ONCE]);
     let mut filter = Filter::new(key);
-    while let Some(read) = read_some(&mut buffer) {
+    while let Some(read) = read_keys(&mut buffer) {
         let came = &mut buffer[..read];
         let mut rest = &*came;
         loop {
@@ -81,6 +82,26 @@ fn read_pipe(typing: Option<&mut Typing>) {
         buffer[..read].zeroize();
     }
     let _ = typing.send_and_wait(&[END_OF_INPUT]);
+}
+
+/// Waits for keys, and reads all that there are; `None` at the end.
+fn read_keys(buffer: &mut [u8]) -> Option<usize> {
+    let mut read = read_some(buffer)?;
+    // A terminal hands out a paste in pieces. And asking it lets the kernel's worker finish that
+    // brought the key: only then does the daemon, on this computer, run on this processor at once,
+    // and no other one has to wake.
+    while read < buffer.len() && has_more() {
+        let Some(more) = read_some(&mut buffer[read..]) else { break };
+        read += more;
+    }
+    Some(read)
+}
+
+/// Whether standard input can be read without waiting.
+fn has_more() -> bool {
+    let stdin = rustix::stdio::stdin();
+    let mut ready = [PollFd::new(&stdin, PollFlags::IN)];
+    matches!(poll(&mut ready, Some(&Timespec::default())), Ok(1..))
 }
 
 /// Reads what there is; `None` at the end.
