@@ -20,7 +20,7 @@ pub(crate) fn printable_length(bytes: &[u8]) -> usize {
 /// subtraction borrows from higher bytes only, so that those behind it may be wrong.
 const fn others(word: u64) -> u64 {
     let low = word.wrapping_sub(ONES * 0x20) & !word;
-    let delete = word ^ ONES * 0x7f;
+    let delete = word ^ (ONES * 0x7f);
     let deletes = delete.wrapping_sub(ONES) & !delete;
     (word | low | deletes) & HIGH
 }

@@ -320,7 +320,7 @@ impl Connection {
         match FromDevice::read(plaintext).map_err(violation)? {
             FromDevice::Input(chunk) => {
                 self.count(Allowance::moved);
-                if self.windows.take_input(chunk)? {
+                if self.windows.take_input(chunk, self.shared.config.clock.unix())? {
                     self.windows.act(Due::Report).await?;
                 }
                 Ok(())

@@ -134,22 +134,25 @@ impl Windows {
         }
     }
 
-    /// Takes something typed. Input to a session that has just ended goes nowhere. Returns whether
+    /// Takes something typed at `now`, in seconds since 1970. Input to a session that has just ended goes nowhere. Returns whether
     /// so much is written that it is to be reported at once.
     ///
     /// # Errors
     /// [`Violation`]: the device may only watch, it was attached without a keyboard, or it is not
     /// the next input.
-    pub(super) fn take_input(&mut self, chunk: Chunk<'_>) -> Result<bool, Violation> {
+    pub(super) fn take_input(&mut self, chunk: Chunk<'_>, now: u64) -> Result<bool, Violation> {
         // Whatever session it is for.
         requests::may_type(&self.device).map_err(|_| Violation)?;
         let Some(window) = self.open.get(&chunk.session) else { return Ok(false) };
         let viewer = &window.held.0;
         let turn = viewer.turn.ok_or(Violation)?;
-        viewer.session().take_input(turn, chunk.offset, chunk.bytes)?;
-        // Mostly the echo comes first, and takes the report along.
-        self.report_at.get_or_insert_with(|| Instant::now() + REPORT_AFTER);
-        Ok(viewer.unreported() >= REPORT_BYTES)
+        viewer.session().take_input(turn, chunk.offset, chunk.bytes, now)?;
+        let unreported = viewer.unreported();
+        if unreported > 0 {
+            // Mostly the echo comes first, and takes the report along.
+            self.report_at.get_or_insert_with(|| Instant::now() + REPORT_AFTER);
+        }
+        Ok(unreported >= REPORT_BYTES)
     }
 
     /// Hears that output was shown.
@@ -290,7 +293,7 @@ mod tests {
                 unfinished: false,
                 limits: Limits { watch_only, ..Limits::default() },
             };
-            let taken = Windows::new(outbox.clone(), &device).take_input(chunk);
+            let taken = Windows::new(outbox.clone(), &device).take_input(chunk, 0);
             assert_eq!(taken, if watch_only { Err(Violation) } else { Ok(false) });
         }
     }

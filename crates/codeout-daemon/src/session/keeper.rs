@@ -9,6 +9,7 @@ use codeout_protocol::message::{AttentionReason, Ended, ExitStatus, MAX_CHUNK};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::Instant;
 
+use super::echo::Open;
 use super::log::Packed;
 use super::pty::Pty;
 use super::{News, Session, Shown, Viewer, locked};
@@ -41,10 +42,12 @@ pub(crate) async fn keep(session: Arc<Session>, clock: Arc<dyn Clock>) {
     // Of a session that was kept by another process the silence is measured from here on.
     let due = Due::Settle(Instant::now());
     let mut keeper = Keeper { session: &session, pty: &pty, clock: clock.as_ref(), due };
+    let open = Open::new(&session.reading);
     let status = tokio::select! {
         status = keeper.run() => status,
         () = write_input(&session, &pty) => unreachable!("writes as long as it is let"),
     };
+    drop(open);
     let status = status.unwrap_or_else(|error| {
         tracing::warn!(session = session.id(), %error, "a terminal failed");
         session.hang_up();
@@ -114,6 +117,7 @@ impl Keeper<'_> {
                     pause = if more { Duration::ZERO } else { LOOK_AGAIN };
                 }
                 _ = children.recv() => {}
+                () = self.session.echoed.notified() => self.heard(),
                 () = tokio::time::sleep_until(at.unwrap_or_else(Instant::now)), if at.is_some() => {
                     self.catch_up();
                 }
@@ -145,13 +149,19 @@ impl Keeper<'_> {
 
     /// Reads what is there.
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<Found> {
+        let reading = locked(&self.session.reading);
         let Some(count) = self.pty.read(buffer)? else { return Ok(Found::Nothing) };
         if count == 0 {
             return Ok(Found::Nobody);
         }
-        let now = self.clock.unix();
-        self.session.publish(&buffer[..count], now);
-        locked(&self.session.noticing).printed(now);
+        self.session.publish(&buffer[..count], self.clock.unix());
+        drop(reading);
+        self.heard();
+        Ok(Found::Output)
+    }
+
+    /// The session has printed something, which the screen is to see in time.
+    fn heard(&mut self) {
         let since = match self.due {
             Due::Settle(since) => since,
             _ => Instant::now(),
@@ -163,7 +173,6 @@ impl Keeper<'_> {
         } else if since.elapsed() >= UNSEEN_TIME && self.try_settle() {
             self.due = Due::Settle(Instant::now());
         }
-        Ok(Found::Output)
     }
 
     /// Whether so much waits for the screen that it cannot wait longer. What only rushes by does

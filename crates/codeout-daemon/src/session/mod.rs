@@ -2,6 +2,7 @@
 //! are windows, which come and go.
 
 mod attention;
+mod echo;
 mod ending;
 mod flow;
 mod keeper;
@@ -27,6 +28,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, mpsc, watch};
 
 use self::attention::Noticing;
+use self::echo::Reading;
 use self::ending::Processes;
 use self::keyboards::{Keyboards, Turn};
 use self::log::Log;
@@ -107,6 +109,10 @@ pub(crate) struct Session {
     /// `None` when the program has ended.
     pty: Mutex<Option<Arc<Pty>>>,
     processes: Processes,
+    /// Before `log`, where both are taken.
+    reading: Reading,
+    /// Somebody else than its keeper has read the terminal.
+    echoed: Notify,
     /// Before `log`, where both are taken.
     screen: Mutex<Shown>,
     /// Held by whoever holds `screen` for long, and before it: it can be waited for without holding
@@ -330,7 +336,8 @@ impl Session {
         self.change();
     }
 
-    /// Takes input from a device. Behind the program's end it goes nowhere.
+    /// Takes input from a device at `now`, in seconds since 1970. Behind the program's end it goes
+    /// nowhere.
     ///
     /// # Errors
     /// [`Violation`]: the bytes are not the next ones, or more than the window allows.
@@ -339,14 +346,18 @@ impl Session {
         turn: Turn,
         offset: u64,
         bytes: &[u8],
+        now: u64,
     ) -> Result<(), Violation> {
         let Some(pty) = self.pty() else { return Ok(()) };
         // What a terminal that nobody holds does not take waits: a program may come back to it.
         let write = |bytes: &[u8]| pty.try_write(bytes).unwrap_or(0);
-        if self.keyboards().take(turn, offset, bytes, write)? {
-            self.more_input.notify_one();
-        }
+        let is_late = self.keyboards().take(turn, offset, bytes, write)?;
         locked(&self.noticing).typed();
+        if is_late {
+            self.more_input.notify_one();
+        } else {
+            self.read_echo(&pty, bytes, now);
+        }
         if locked(&self.about).attention.take().is_some() {
             self.change();
         }
@@ -431,3 +442,6 @@ impl Session {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

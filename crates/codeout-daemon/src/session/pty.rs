@@ -121,6 +121,14 @@ impl Pty {
         Ok(Some(filled))
     }
 
+    /// Reads what is there now, as [`read`](Self::read) does, and lets whoever waits for
+    /// [`readable`](Self::readable) wait on; `None` when that is nothing.
+    pub(crate) fn read_now(&self, buffer: &mut [u8]) -> Option<usize> {
+        // What is wrong is found out by whoever waits.
+        let read = retry_on_intr(|| rustix::io::read(self.0.get_ref(), &mut *buffer));
+        read.ok().filter(|count| *count > 0)
+    }
+
     /// Waits until the terminal, which took nothing, may take something. True when it was let go by
     /// every program once: from then on there is no waiting.
     pub(crate) async fn writable(&self) -> io::Result<bool> {

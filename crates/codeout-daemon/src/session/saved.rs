@@ -122,6 +122,8 @@ impl Session {
             keeping,
             pty: Mutex::new(pty.map(Arc::new)),
             processes,
+            reading: Mutex::default(),
+            echoed: Notify::new(),
             screen: Mutex::new(Shown { screen, seen }),
             screen_turn: Arc::default(),
             seen: AtomicU64::new(seen),

@@ -1,40 +1,12 @@
-use codeout_screen::HistoryLimits;
 use tokio::io::AsyncReadExt;
 use tokio::net::UnixStream;
-use tokio::sync::mpsc;
 
 use super::*;
 use crate::local_link::FrameWriter;
-use crate::session::{Keeping, Launch, Origin, Pty, spawn};
+use crate::session::tests::session;
 
 /// How long anything may take before a test fails.
 const PATIENCE: Duration = Duration::from_secs(20);
-
-fn session() -> Arc<Session> {
-    let size = codeout_protocol::message::TerminalSize { columns: 80, rows: 24 };
-    let launch = Launch {
-        program: "/bin/cat".into(),
-        arguments: Vec::new(),
-        directory: "/".into(),
-        environment: Vec::new(),
-        session: 1,
-        size,
-    };
-    let (descriptor, leader) = spawn(&launch).unwrap();
-    let history = HistoryLimits { lines: 100, bytes: 1 << 20 };
-    let keeping = Keeping { history, output: 1 << 20, quiet_after: None };
-    let origin = Origin {
-        id: 1,
-        program: "cat".to_owned(),
-        command: None,
-        directory: "/".to_owned(),
-        opened_at: 1,
-    };
-    let (reports, _) = mpsc::unbounded_channel();
-    let name = codeout_protocol::name::Name::clean("cat").unwrap();
-    let pty = Pty::new(descriptor).unwrap();
-    Arc::new(Session::new(origin, keeping, reports, pty, leader, name, size, "desk"))
-}
 
 /// Somebody who looks at a session, and the device's end of the connection.
 fn watch(session: &Arc<Session>, history: usize) -> (UnixStream, Arc<Viewer>) {

@@ -20,7 +20,7 @@ pub(super) const MUCH: usize = 8 * 1024;
 const CRY_AGAIN: Duration = Duration::from_micros(10);
 
 impl Session {
-    /// Takes what the program printed, and passes it on.
+    /// Takes what the program printed, and passes it on. `now` is in seconds since 1970.
     pub(super) fn publish(&self, bytes: &[u8], now: u64) {
         let offset = {
             let mut log = self.log();
@@ -29,6 +29,7 @@ impl Session {
             offset
         };
         locked(&self.about).last_output_at = Some(now);
+        locked(&self.noticing).printed(now);
         let viewers = locked(&self.viewers);
         if viewers.len() > AT_ONCE {
             self.crier.notify_one();
