@@ -15,7 +15,7 @@ export interface Marks {
   readonly workers: number[];
 }
 
-/** What the window dispatches when something was painted first. */
+/** What the window dispatches when something was painted first; `watchMarks` goes there alone. */
 const PAINTED = 'bench-painted';
 
 /** The script that waits in a page for what is painted first, without asking again and again. */

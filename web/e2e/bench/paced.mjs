@@ -1,8 +1,10 @@
 /**
  * A program that prints no faster than its terminal takes it: `node paced.mjs FILE TOTAL`, on a
- * terminal in raw mode (what Node.js calls so has each line feed written by itself). It waits for a byte, prints FILE again and again until that are TOTAL bytes, and asks behind each
- * where the cursor is. No more than `ahead` bytes are printed without their answer, so that nobody
- * who watches falls behind, and every byte is sent to the one who answers.
+ * terminal in raw mode. It waits for a byte, prints FILE again and again until that are TOTAL bytes,
+ * and asks behind each where the cursor is. No more than `ahead` bytes are printed without their
+ * answer, so that nobody who watches falls behind, and every byte is sent to the one who answers.
+ * Who starts it sets that mode: in what Node.js calls so, the terminal still changes line feeds
+ * one by one, which takes as long as all the rest here.
  */
 
 import { readFileSync } from 'node:fs';
