@@ -58,10 +58,10 @@ async fn restarts(report: &mut Report, world: &World, home: &std::path::Path, de
         assert!(status.expect("the command runs").success(), "the daemon restarts");
         command.push(millis(begun.elapsed()));
         tokio::time::sleep_until((begun + BACK).into()).await;
-        let gaps: Vec<_> = devices.iter().map(|device| device.largest_gap(begun)).collect();
-        let last = gaps.iter().map(|(_, until)| *until).max().unwrap_or(begun);
-        back.push(millis(last - begun));
-        silent.push(millis(gaps.iter().map(|(length, _)| *length).max().unwrap_or_default()));
+        let times = devices.iter().map(|device| device.back(begun).unwrap_or(BACK));
+        back.push(millis(times.max().unwrap_or(BACK)));
+        let gaps = devices.iter().map(|device| device.largest_gap(begun));
+        silent.push(millis(gaps.max().unwrap_or(BACK)));
     }
     for (what, times) in [
         ("until the command returns", &mut command),
@@ -85,6 +85,10 @@ struct Lasting {
 #[derive(Default)]
 struct Shown {
     at: Vec<Instant>,
+    /// Whether the link came back, and nothing was shown since.
+    is_new: bool,
+    /// When something was shown first by a link that had come back.
+    back: Vec<Instant>,
     snapshots: u64,
 }
 
@@ -104,14 +108,20 @@ impl Lasting {
         Lasting { shown, task }
     }
 
-    /// The longest time between two pieces of output since then, and when it ended.
-    fn largest_gap(&self, since: Instant) -> (Duration, Instant) {
+    /// How long it took from then on until a new link showed something; `None`: none has.
+    fn back(&self, since: Instant) -> Option<Duration> {
+        let shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
+        shown.back.iter().find_map(|at| at.checked_duration_since(since))
+    }
+
+    /// The longest time between two pieces of output since then.
+    fn largest_gap(&self, since: Instant) -> Duration {
         let shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
         let after = shown.at.iter().copied().filter(|at| *at >= since);
         let moments: Vec<Instant> =
             [since].into_iter().chain(after).chain([Instant::now()]).collect();
-        let gaps = moments.windows(2).map(|pair| (pair[1] - pair[0], pair[1]));
-        gaps.max().expect("two moments at least")
+        let gaps = moments.windows(2).map(|pair| pair[1] - pair[0]);
+        gaps.max().unwrap_or_default()
     }
 
     /// The snapshots behind the first.
@@ -129,7 +139,14 @@ impl Drop for Lasting {
 fn note(shown: &Mutex<Shown>, lasted: &Lasted) {
     let mut shown = shown.lock().unwrap_or_else(PoisonError::into_inner);
     match lasted {
-        Lasted::Output(SessionOutput::Bytes(_)) => shown.at.push(Instant::now()),
+        Lasted::Output(SessionOutput::Bytes(_)) => {
+            let now = Instant::now();
+            shown.at.push(now);
+            if std::mem::take(&mut shown.is_new) {
+                shown.back.push(now);
+            }
+        }
+        Lasted::LinkUp => shown.is_new = true,
         Lasted::Output(SessionOutput::Snapshot { .. }) => shown.snapshots += 1,
         _ => {}
     }

@@ -23,7 +23,7 @@ const ATTACHMENT: Duration = Duration::from_millis(5);
 const WORD: Duration = Duration::from_micros(5);
 /// …and for each byte of it, unless reading it took longer…
 const BYTE: Duration = Duration::from_nanos(2);
-/// …and for what sets something in motion: a key is written, and echoed.
+/// …and for what sets something in motion, unless that took longer: a key is written, and echoed.
 const MOVED: Duration = Duration::from_micros(15);
 
 /// What a device can owe: what all of its connections ask before they are made to wait. More would keep
@@ -97,9 +97,9 @@ impl Allowance {
         settled(&self.told, now).take(time.min(MOST).max(least), now)
     }
 
-    /// As [`told`](Self::told), behind it: what came sets something in motion.
-    pub(crate) fn moved(&self, now: Instant) -> Option<Instant> {
-        settled(&self.told, now).take(MOVED, now)
+    /// As [`told`](Self::told), behind it: what came has set something in motion, which took `time`.
+    pub(crate) fn moved(&self, time: Duration, now: Instant) -> Option<Instant> {
+        settled(&self.told, now).take(time.clamp(MOVED, MOST), now)
     }
 
     /// Until when nothing is to be read from the device, if that is so.
@@ -193,6 +193,20 @@ mod tests {
     }
 
     #[test]
+    fn what_a_key_takes_counts() {
+        let begun = Instant::now();
+        let (allowance, end) = (Allowance::new(begun), begun + MINUTE);
+        let (mut now, mut keys) = (begun, 0);
+        let time = MOVED * 5;
+        while now < end {
+            keys += 1;
+            now = allowance.moved(time, now).unwrap_or(now) + time;
+        }
+        let fair = MINUTE / SHARE;
+        assert!((fair..=fair + 2 * BURST).contains(&(time * keys)), "{keys}");
+    }
+
+    #[test]
     fn what_is_told_and_what_is_asked_are_apart() {
         let now = Instant::now();
         let allowance = Allowance::new(now);
@@ -220,7 +234,7 @@ mod tests {
         // …and 50 MiB of input.
         for _ in 0..16_000 {
             assert_eq!(allowance.told(32_768, read, now), None);
-            assert_eq!(allowance.moved(now), None);
+            assert_eq!(allowance.moved(read, now), None);
             now += second / 1_600;
         }
     }

@@ -134,8 +134,8 @@ impl Connection {
 
     /// What happened at the daemon, in order, its texts safe to show; `None` when the connection
     /// has ended. What belongs to a session to which this connection is attached (its snapshots,
-    /// its end) comes to the [`Attachment`] alone; an end that was not read there comes here, when
-    /// nobody can read it any more.
+    /// its end) comes to the [`Attachment`] alone; an end that was not read there comes here when
+    /// nobody can read it any more, perhaps behind later news of that session.
     ///
     /// Up to 256 events wait to be taken; the oldest give way. Cancelling loses nothing. Two
     /// tasks that take events get some each.

@@ -198,7 +198,12 @@ async fn an_end_that_nobody_reads_is_heard_like_everybody_elses() {
     let (_daemon, connection, session, mut peer) = attached().await;
     let (mut input, reader) = session.split();
     peer.event(ended.clone()).await;
-    while input.write_input(b"x").await != Err(InputError::SessionEnded) {}
+    let over = loop {
+        if let Err(over) = input.write_input(b"x").await {
+            break over;
+        }
+    };
+    assert_eq!(over, InputError::SessionEnded);
     drop(reader);
     input.detach().await.unwrap();
     assert_eq!(connection.next_event().await, Some(ended.clone()));

@@ -118,7 +118,8 @@ impl Screen {
         }
         let (rows, limits) = (self.terminal.rows, self.terminal.limits());
         let Some((bytes, lines)) = skip::skippable(parts, rows, limits) else { return 0 };
-        self.follow_pen(parts, bytes);
+        // The carriage return behind them ends a character that never became whole.
+        self.follow_pen(parts, bytes + 1);
         self.terminal.skip(lines);
         bytes
     }

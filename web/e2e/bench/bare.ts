@@ -146,7 +146,7 @@ export class BarePage {
 
   /** As `painted`, in a page that stays. It is asked once: each question takes from what it does. */
   async willPaint(name: keyof Marks['painted']): Promise<number> {
-    return this.run(whenPainted(name));
+    return this.run(whenPainted(name, PATIENCE));
   }
 
   /** The page's JavaScript heap after a collection, and its process in the system, in MiB. */

@@ -232,8 +232,8 @@ test('bulk output', async ({ desk }) => {
 
 test('bulk output, all of it', async ({ desk }) => {
   writeFileSync(join(desk.home, 'piece'), OUTPUT.repeat(6));
-  const paced = `'${process.execPath}' '${PACED}' piece ${MEGABYTES << 20}`;
-  const program = ['sh', '-c', `stty raw -echo; exec ${paced}`];
+  const paced = [process.execPath, PACED, 'piece', `${MEGABYTES << 20}`];
+  const program = ['sh', '-c', 'stty raw -echo; exec "$@"', 'sh', ...paced];
   const page: Shown[] = [];
   const direct: Fed[] = [];
   for (let round = 0; round < BULK_ROUNDS; round += 1) {

@@ -18,14 +18,18 @@ export interface Marks {
 /** What the window dispatches when something was painted first; `watchMarks` goes there alone. */
 const PAINTED = 'bench-painted';
 
-/** The script that waits in a page for what is painted first, without asking again and again. */
-export function whenPainted(name: keyof Marks['painted']): string {
+/**
+ * The script that waits in a page for what is painted first, without asking again and again; after
+ * `patience` milliseconds it fails with what the page shows.
+ */
+export function whenPainted(name: keyof Marks['painted'], patience: number): string {
   const [key, event] = [name, PAINTED].map((one) => JSON.stringify(one));
-  return `new Promise((resolve) => {
+  return `new Promise((resolve, reject) => {
     const look = () => {
       if (marks.painted[${key}] !== undefined) resolve(marks.painted[${key}]);
     };
     window.addEventListener(${event}, look);
+    setTimeout(() => reject(new Error('never painted: ' + document.body.innerText)), ${patience});
     look();
   })`;
 }

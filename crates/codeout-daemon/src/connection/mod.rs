@@ -319,8 +319,10 @@ impl Connection {
         let violation = |_| Over(Some(ClosingReason::Protocol));
         match FromDevice::read(plaintext).map_err(violation)? {
             FromDevice::Input(chunk) => {
-                self.count(Allowance::moved);
-                if self.windows.take_input(chunk, self.shared.config.clock.unix())? {
+                let begun = Instant::now();
+                let taken = self.windows.take_input(chunk, self.shared.config.clock.unix())?;
+                self.count(|allowance, now| allowance.moved(now - begun, now));
+                if taken {
                     self.windows.act(Due::Report).await?;
                 }
                 Ok(())

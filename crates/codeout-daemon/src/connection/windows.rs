@@ -134,8 +134,8 @@ impl Windows {
         }
     }
 
-    /// Takes something typed at `now`, in seconds since 1970. Input to a session that has just ended goes nowhere. Returns whether
-    /// so much is written that it is to be reported at once.
+    /// Takes something typed at `now`, in seconds since 1970. Input to a session that has just ended
+    /// goes nowhere. Returns whether so much is written that it is to be reported at once.
     ///
     /// # Errors
     /// [`Violation`]: the device may only watch, it was attached without a keyboard, or it is not

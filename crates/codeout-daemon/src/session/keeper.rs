@@ -9,7 +9,6 @@ use codeout_protocol::message::{AttentionReason, Ended, ExitStatus, MAX_CHUNK};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::Instant;
 
-use super::echo::Open;
 use super::log::Packed;
 use super::pty::Pty;
 use super::{News, Session, Shown, Viewer, locked};
@@ -42,12 +41,14 @@ pub(crate) async fn keep(session: Arc<Session>, clock: Arc<dyn Clock>) {
     // Of a session that was kept by another process the silence is measured from here on.
     let due = Due::Settle(Instant::now());
     let mut keeper = Keeper { session: &session, pty: &pty, clock: clock.as_ref(), due };
-    let open = Open::new(&session.reading);
+    session.begin_reading().await;
     let status = tokio::select! {
         status = keeper.run() => status,
         () = write_input(&session, &pty) => unreachable!("writes as long as it is let"),
     };
-    drop(open);
+    session.stop_reading().await;
+    // Whoever typed may have read since.
+    keeper.settle();
     let status = status.unwrap_or_else(|error| {
         tracing::warn!(session = session.id(), %error, "a terminal failed");
         session.hang_up();
@@ -107,13 +108,13 @@ impl Keeper<'_> {
                 biased;
                 there = self.pty.readable(), if !let_go => {
                     there?;
-                    let_go = self.read(&mut buffer)? == Found::Nobody;
+                    let_go = self.read(&mut buffer).await? == Found::Nobody;
                     if let_go {
                         self.settle();
                     }
                 }
                 () = tokio::time::sleep(pause), if let_go => {
-                    let more = self.read(&mut buffer)? == Found::Output;
+                    let more = self.read(&mut buffer).await? == Found::Output;
                     pause = if more { Duration::ZERO } else { LOOK_AGAIN };
                 }
                 _ = children.recv() => {}
@@ -124,7 +125,6 @@ impl Keeper<'_> {
             }
         };
         self.hear_out(&mut buffer, let_go).await?;
-        self.settle();
         Ok(status)
     }
 
@@ -134,11 +134,16 @@ impl Keeper<'_> {
         let until = Instant::now() + LAST_WORDS;
         while Instant::now() < until {
             tokio::task::consume_budget().await;
-            let there = tokio::time::timeout(LAST_OUTPUT, self.pty.readable()).await;
-            if there.is_err() {
+            let there = async {
+                tokio::select! {
+                    there = self.pty.readable() => drop(there),
+                    () = self.session.echoed.notified() => {}
+                }
+            };
+            if tokio::time::timeout(LAST_OUTPUT, there).await.is_err() {
                 break;
             }
-            match self.read(buffer)? {
+            match self.read(buffer).await? {
                 Found::Output => {}
                 Found::Nothing if !let_go => {}
                 Found::Nothing | Found::Nobody => break,
@@ -148,8 +153,8 @@ impl Keeper<'_> {
     }
 
     /// Reads what is there.
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<Found> {
-        let reading = locked(&self.session.reading);
+    async fn read(&mut self, buffer: &mut [u8]) -> io::Result<Found> {
+        let reading = self.session.reading.lock().await;
         let Some(count) = self.pty.read(buffer)? else { return Ok(Found::Nothing) };
         if count == 0 {
             return Ok(Found::Nobody);
@@ -178,8 +183,7 @@ impl Keeper<'_> {
     /// Whether so much waits for the screen that it cannot wait longer. What only rushes by does
     /// not wait.
     fn is_much_unseen(&self) -> bool {
-        // The log keeps so much at least.
-        let most = UNSEEN.min(self.session.keeping.output / 2);
+        let most = self.session.most_unseen();
         if self.session.unseen() < most {
             return false;
         }
@@ -246,6 +250,12 @@ impl Session {
         self.log().range().end.saturating_sub(self.seen.load(Ordering::Acquire))
     }
 
+    /// What may wait for the screen before more is read, in bytes: the log keeps that, and what is
+    /// read next.
+    pub(super) fn most_unseen(&self) -> u64 {
+        UNSEEN.min(self.keeping.output.saturating_sub(READ as u64) / 2)
+    }
+
     /// Packs some of what is kept; says whether there is more.
     fn pack(&self) -> bool {
         let packed = self.log().pack();
@@ -295,3 +305,7 @@ async fn write_input(session: &Session, pty: &Pty) {
         viewers.iter().filter(types).for_each(|viewer| viewer.wake());
     }
 }
+
+#[cfg(test)]
+#[path = "keeper_tests.rs"]
+mod tests;

@@ -2,9 +2,9 @@
 //! are windows, which come and go.
 
 mod attention;
-mod echo;
 mod ending;
 mod flow;
+mod input;
 mod keeper;
 pub(crate) mod keyboards;
 mod log;
@@ -18,6 +18,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use bytes::Bytes;
 use codeout_protocol::message::{
     Attention, Ended, MAX_TERMINAL_CELLS, MAX_TERMINAL_SIDE, MAX_WATCHERS, SessionEntry, SessionId,
     TerminalSize,
@@ -28,8 +29,8 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, mpsc, watch};
 
 use self::attention::Noticing;
-use self::echo::Reading;
 use self::ending::Processes;
+use self::input::Reading;
 use self::keyboards::{Keyboards, Turn};
 use self::log::Log;
 use self::viewer::Phase;
@@ -274,7 +275,7 @@ impl Session {
     fn settle(&self, shown: &mut Shown) {
         loop {
             self.skip(shown);
-            let pending = self.log().pieces(shown.seen);
+            let pending = self.pending(shown);
             if pending.is_empty() {
                 return;
             }
@@ -286,9 +287,16 @@ impl Session {
         }
     }
 
+    /// What the screen has not seen.
+    fn pending(&self, shown: &mut Shown) -> Vec<Bytes> {
+        let log = self.log();
+        shown.seen = shown.seen.max(log.range().start);
+        log.pieces(shown.seen)
+    }
+
     /// Lets the screen pass over what only rushed by, of what it has not seen.
     fn skip(&self, shown: &mut Shown) {
-        let pending = self.log().pieces(shown.seen);
+        let pending = self.pending(shown);
         let parts: Vec<&[u8]> = pending.iter().map(|piece| &**piece).collect();
         shown.seen += shown.screen.skip(&parts) as u64;
         self.seen.store(shown.seen, Ordering::Release);
@@ -334,34 +342,6 @@ impl Session {
             self.keyboards().detach(turn);
         }
         self.change();
-    }
-
-    /// Takes input from a device at `now`, in seconds since 1970. Behind the program's end it goes
-    /// nowhere.
-    ///
-    /// # Errors
-    /// [`Violation`]: the bytes are not the next ones, or more than the window allows.
-    pub(crate) fn take_input(
-        &self,
-        turn: Turn,
-        offset: u64,
-        bytes: &[u8],
-        now: u64,
-    ) -> Result<(), Violation> {
-        let Some(pty) = self.pty() else { return Ok(()) };
-        // What a terminal that nobody holds does not take waits: a program may come back to it.
-        let write = |bytes: &[u8]| pty.try_write(bytes).unwrap_or(0);
-        let is_late = self.keyboards().take(turn, offset, bytes, write)?;
-        locked(&self.noticing).typed();
-        if is_late {
-            self.more_input.notify_one();
-        } else {
-            self.read_echo(&pty, bytes, now);
-        }
-        if locked(&self.about).attention.take().is_some() {
-            self.change();
-        }
-        Ok(())
     }
 
     /// Gives the terminal another size, in the name of a device. Whoever watches gets a snapshot.

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, watch};
 use zeroize::Zeroizing;
 
+use super::input::Reading;
 use super::keyboards::{Keyboards, SavedKeyboards};
 use super::log::Log;
 use super::pty::Pty;
@@ -122,7 +123,7 @@ impl Session {
             keeping,
             pty: Mutex::new(pty.map(Arc::new)),
             processes,
-            reading: Mutex::default(),
+            reading: Reading::default(),
             echoed: Notify::new(),
             screen: Mutex::new(Shown { screen, seen }),
             screen_turn: Arc::default(),

@@ -315,6 +315,9 @@ impl Sessions {
     pub(crate) async fn save(&self) -> SavedSessions {
         *self.opening.lock().await = true;
         self.terminals.pause().await;
+        for session in self.all() {
+            session.stop_reading().await;
+        }
         let _turn = self.resizing.lock().await;
         let sessions = self.all().iter().map(|session| session.save()).collect();
         SavedSessions { last: self.lock().last, sessions }

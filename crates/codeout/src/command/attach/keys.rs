@@ -87,9 +87,9 @@ fn read_pipe(typing: Option<&mut Typing>) {
 /// Waits for keys, and reads all that there are; `None` at the end.
 fn read_keys(buffer: &mut [u8]) -> Option<usize> {
     let mut read = read_some(buffer)?;
-    // A terminal hands out a paste in pieces. And asking it lets the kernel's worker finish that
-    // brought the key: only then does the daemon, on this computer, run on this processor at once,
-    // and no other one has to wake.
+    // A terminal hands out a paste in pieces. And Linux, when asked, lets its worker finish that
+    // brought the key: then it is likely to run the daemon, where that is on this computer, on this
+    // processor at once, instead of waking another.
     while read < buffer.len() && has_more() {
         let Some(more) = read_some(&mut buffer[read..]) else { break };
         read += more;

@@ -1,8 +1,9 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::*;
 use crate::devices::DeviceId;
-use crate::session::keyboards::{Keyboard, Turn};
+use crate::session::keyboards::Keyboard;
 use crate::session::tests::session;
 
 /// How long anything may take before a test fails.
@@ -17,39 +18,51 @@ fn read(session: &Session) -> Vec<u8> {
     session.log().pieces(0).concat()
 }
 
+/// Types, away from what else the test does.
+async fn type_often(session: &Arc<Session>, keys: &'static [u8], times: u64) {
+    let (session, turn) = (Arc::clone(session), sit_down(session));
+    let typing = tokio::task::spawn_blocking(move || {
+        for round in 0..times {
+            session.take_input(turn, round * keys.len() as u64, keys, 1).unwrap();
+        }
+    });
+    tokio::time::timeout(PATIENCE, typing).await.expect("typing waits").unwrap();
+}
+
+/// Waits until the terminal has something.
+async fn readable(pty: &Pty) {
+    tokio::time::timeout(PATIENCE, pty.readable()).await.expect("no echo").unwrap();
+}
+
 #[tokio::test]
 async fn whoever_types_reads_the_echo() {
     let session = session();
     let turn = sit_down(&session);
-    let _open = Open::new(&session.reading);
+    session.begin_reading().await;
     session.take_input(turn, 0, b"x", 1).unwrap();
     if read(&session).is_empty() {
         // The kernel echoes in its own time: what this key was too early for, the next one finds.
-        let pty = session.pty().unwrap();
-        tokio::time::timeout(PATIENCE, pty.readable()).await.expect("no echo").unwrap();
+        readable(&session.pty().unwrap()).await;
         session.take_input(turn, 1, b"x", 1).unwrap();
     }
     let echoed = read(&session);
     assert!(matches!(&echoed[..], b"x" | b"xx"), "{echoed:?}");
-    // Its keeper is told, by what does not wait.
     let told = tokio::time::timeout(PATIENCE, session.echoed.notified()).await;
     told.expect("the keeper is not told");
 }
 
 #[tokio::test]
-async fn nothing_is_read_while_nobody_keeps_the_session() {
+async fn nothing_is_read_when_nobody_is_to() {
     let session = session();
-    let turn = sit_down(&session);
-    drop(Open::new(&session.reading));
-    for offset in 0..100 {
-        session.take_input(turn, offset, b"x", 1).unwrap();
-    }
-    // All of it is there, for whoever goes on.
+    session.begin_reading().await;
+    session.stop_reading().await;
+    type_often(&session, b"x", 100).await;
     assert_eq!(read(&session), b"");
+    // All of it is there, for whoever goes on.
     let pty = session.pty().unwrap();
     let mut came = Vec::new();
     while came.len() < 100 {
-        pty.readable().await.unwrap();
+        readable(&pty).await;
         let mut buffer = [0; ECHO];
         let count = pty.read(&mut buffer).unwrap().unwrap_or(0);
         came.extend_from_slice(&buffer[..count]);
@@ -60,12 +73,9 @@ async fn nothing_is_read_while_nobody_keeps_the_session() {
 #[tokio::test]
 async fn who_reads_already_is_not_waited_for() {
     let session = session();
-    let turn = sit_down(&session);
-    let _open = Open::new(&session.reading);
-    let reading = locked(&session.reading);
-    for offset in 0..100 {
-        session.take_input(turn, offset, b"x", 1).unwrap();
-    }
+    session.begin_reading().await;
+    let reading = session.reading.lock().await;
+    type_often(&session, b"x", 100).await;
     drop(reading);
     assert_eq!(read(&session), b"");
 }
@@ -73,11 +83,19 @@ async fn who_reads_already_is_not_waited_for() {
 #[tokio::test]
 async fn what_is_no_key_has_no_echo_read() {
     let session = session();
-    let turn = sit_down(&session);
-    let _open = Open::new(&session.reading);
-    let paste = [b'x'; KEY + 1];
-    for round in 0..20 {
-        session.take_input(turn, round * paste.len() as u64, &paste, 1).unwrap();
-    }
+    session.begin_reading().await;
+    type_often(&session, &[b'x'; KEY + 1], 20).await;
+    readable(&session.pty().unwrap()).await;
     assert_eq!(read(&session), b"");
+}
+
+#[tokio::test]
+async fn behind_much_output_nothing_is_read() {
+    let session = session();
+    session.begin_reading().await;
+    let much = vec![b'y'; usize::try_from(session.most_unseen()).unwrap() + 1];
+    session.publish(&much, 1);
+    type_often(&session, b"x", 100).await;
+    readable(&session.pty().unwrap()).await;
+    assert_eq!(read(&session), much);
 }
