@@ -25,11 +25,14 @@ const PAINTED = 'bench-painted';
 export function whenPainted(name: keyof Marks['painted'], patience: number): string {
   const [key, event] = [name, PAINTED].map((one) => JSON.stringify(one));
   return `new Promise((resolve, reject) => {
+    const fail = () => reject(new Error('never painted: ' + document.body.innerText));
+    const late = setTimeout(fail, ${patience});
     const look = () => {
-      if (marks.painted[${key}] !== undefined) resolve(marks.painted[${key}]);
+      if (marks.painted[${key}] === undefined) return;
+      clearTimeout(late);
+      resolve(marks.painted[${key}]);
     };
     window.addEventListener(${event}, look);
-    setTimeout(() => reject(new Error('never painted: ' + document.body.innerText)), ${patience});
     look();
   })`;
 }

@@ -12,7 +12,8 @@ const KEY: usize = 64;
 const ECHO: usize = 1024;
 
 /// Whether a session's terminal is read. It is held by whoever reads, until what came is passed on.
-/// Its keeper waits for it without holding up the thread on which others are kept; nobody else waits.
+/// Its keeper waits for it without holding up the thread on which others are kept; whoever types does
+/// not wait.
 pub(super) type Reading = Mutex<bool>;
 
 impl Session {
@@ -57,13 +58,13 @@ impl Session {
 
     /// Reads what the terminal has, and passes it on, unless somebody is about to.
     fn read_echo(&self, pty: &Pty, now: u64) {
+        let Ok(reading) = self.reading.try_lock() else { return };
         // Behind much output its keeper is at work, which waits for the screen if it must.
-        if self.unseen() > self.most_unseen() {
+        if !*reading || self.unseen() > self.most_unseen() {
             return;
         }
-        let Ok(reading) = self.reading.try_lock() else { return };
         let mut buffer = [0; ECHO];
-        let Some(count) = reading.then(|| pty.read_now(&mut buffer)).flatten() else { return };
+        let Some(count) = pty.read_now(&mut buffer) else { return };
         self.publish(&buffer[..count], now);
         drop(reading);
         // The screen is to see it, too.
