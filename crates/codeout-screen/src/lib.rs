@@ -136,9 +136,10 @@ impl Screen {
         }
     }
 
-    /// Takes another size, brought into bounds as by [`new`](Self::new). Lines of the main screen wrap anew, and come out of the history or go
-    /// there; the cursor stays on its character. The other screen is cut, or gets empty cells.
-    /// With another width all lines of the history get new numbers.
+    /// Takes another size, brought into bounds as by [`new`](Self::new). Lines of the main screen
+    /// wrap anew, and come out of the history or go there; the cursor stays on its character. The
+    /// other screen is cut, or gets empty cells. With another width all lines of the history get new
+    /// numbers.
     pub fn resize(&mut self, columns: u16, rows: u16) {
         let (columns, rows) = sides(columns, rows);
         self.terminal.resize(columns, rows);

@@ -320,9 +320,9 @@ impl Connection {
         match FromDevice::read(plaintext).map_err(violation)? {
             FromDevice::Input(chunk) => {
                 let begun = Instant::now();
-                let taken = self.windows.take_input(chunk, self.shared.config.clock.unix())?;
+                let is_due = self.windows.take_input(chunk, self.shared.config.clock.unix())?;
                 self.count(|allowance, now| allowance.moved(now - begun, now));
-                if taken {
+                if is_due {
                     self.windows.act(Due::Report).await?;
                 }
                 Ok(())

@@ -315,6 +315,7 @@ impl Sessions {
     pub(crate) async fn save(&self) -> SavedSessions {
         *self.opening.lock().await = true;
         self.terminals.pause().await;
+        // A device may be reading what its key brought about.
         for session in self.all() {
             session.stop_reading().await;
         }
