@@ -57,6 +57,21 @@ test('an arrow that is held repeats', async ({ desk, device }) => {
   await device.page.mouse.up();
 });
 
+test('behind a long line the view is back where lines begin', async ({ desk, device }) => {
+  const prompts = "while printf 'a prompt> '; do read line; done";
+  await desk.must('open', '-d', '--name', 'long', '--', 'sh', '-c', prompts);
+  await device.pairWith(desk);
+  const screen = await device.openSession('long');
+  await screen.shows(/a prompt>/);
+  const left = async (): Promise<number> =>
+    (await device.page.locator('.xterm-screen').boundingBox())?.x ?? Number.NaN;
+  const start = await left();
+  await screen.type('x'.repeat(70));
+  await expect.poll(left).toBeLessThan(start - 100);
+  await screen.enter('');
+  await expect.poll(left).toBe(start);
+});
+
 test('a message is written apart and sent in one piece', async ({ desk, device }) => {
   await desk.must('open', '-d', '--name', 'box', '--', 'sh', '-c', 'stty -echo; cat > box.txt');
   await device.pairWith(desk);

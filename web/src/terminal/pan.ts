@@ -81,3 +81,17 @@ export function reveal(
   const high = cell - around;
   return clamp(now < low ? low : now > high ? high : now, most);
 }
+
+/**
+ * As `reveal`, along a line: lines begin at 0, and what is seen from there on is.
+ */
+export function revealInLine(
+  now: number,
+  cell: number,
+  size: number,
+  view: number,
+  most: number,
+  margin: number,
+): number {
+  return cell + size + margin <= view ? 0 : reveal(now, cell, size, view, most, margin);
+}

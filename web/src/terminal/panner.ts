@@ -4,7 +4,16 @@
  */
 
 import type { IDisposable, Terminal } from '@xterm/xterm';
-import { distance, type Extent, type Place, placeAt, reveal, tallest, widest } from './pan';
+import {
+  distance,
+  type Extent,
+  type Place,
+  placeAt,
+  reveal,
+  revealInLine,
+  tallest,
+  widest,
+} from './pan';
 
 /** Columns and rows to be seen around the cursor. */
 const MARGIN_COLUMNS = 4;
@@ -130,7 +139,7 @@ export class Panner {
       const most = widest(extent);
       const margin = MARGIN_COLUMNS * cellWidth;
       const column = Math.min(cursorX, extent.columns - 1);
-      left = reveal(left, column * cellWidth, cellWidth, viewWidth, most, margin);
+      left = revealInLine(left, column * cellWidth, cellWidth, viewWidth, most, margin);
     }
     this.#apply({ line, left, top });
     this.#tell();

@@ -6,6 +6,7 @@ import {
   type Extent,
   placeAt,
   reveal,
+  revealInLine,
   tallest,
   widest,
 } from '../../src/terminal/pan';
@@ -95,5 +96,11 @@ describe('revealing', () => {
     expect(reveal(0, 980, 16, 400, 596, 16)).toBe(596);
     expect(reveal(500, 0, 16, 400, 596, 16)).toBe(0);
     expect(reveal(0, 32, 16, 16, 100, 16)).toBe(32);
+  });
+
+  test('in a line, what is seen from its beginning is seen from there', () => {
+    expect(revealInLine(100, 368, 16, 400, 1000, 16)).toBe(0);
+    expect(revealInLine(100, 369, 16, 400, 1000, 16)).toBe(100);
+    expect(revealInLine(0, 500, 16, 400, 1000, 16)).toBe(132);
   });
 });
